@@ -1,0 +1,56 @@
+//! The two processor architectures that Lambda runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// In Lambda's spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Architecture {
+    X86_64,
+    Arm64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not an architecture of Lambda's: `x86_64` or `arm64`")]
+pub struct UnknownArchitecture(String);
+
+impl Architecture {
+    /// The architecture this program was compiled for, which a sandbox without emulation has too.
+    pub fn host() -> Result<Self, UnknownArchitecture> {
+        std::env::consts::ARCH.parse()
+    }
+
+    /// Lambda's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// OCI's and Debian's spelling.
+    pub fn oci(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = UnknownArchitecture;
+
+    fn from_str(text: &str) -> Result<Self, UnknownArchitecture> {
+        match text {
+            "x86_64" | "amd64" => Ok(Self::X86_64),
+            "arm64" | "aarch64" => Ok(Self::Arm64),
+            _ => Err(UnknownArchitecture(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

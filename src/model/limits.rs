@@ -1,0 +1,15 @@
+//! What AWS Lambda allows.
+
+/// What AWS Lambda allows of the layers of one function.
+///
+/// Sizes are in bytes. Where AWS writes "MB" it means 2^20 bytes: its own error text gives
+/// the 250 MB limit as 262144000. Source: "Lambda quotas" in the AWS Lambda Developer Guide.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerLimits {
+    /// Layers that one function can attach; the R runtime takes one of them.
+    pub n_layers: usize,
+    /// Function code and all its layers together, as the sum of the unzipped files' sizes.
+    pub unzipped_bytes: u64,
+}
+
+pub const LAMBDA: LayerLimits = LayerLimits { n_layers: 5, unzipped_bytes: 250 << 20 };

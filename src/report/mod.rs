@@ -1,0 +1,50 @@
+//! News of a run, from the stages to whoever listens.
+
+use std::time::Duration;
+
+use crate::model::PackageId;
+
+/// All the news that a run can bring. Closed: a new kind of news is a new variant, and
+/// the compiler then asks every reporter what it does with it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A stage begins with so many things to do.
+    Started { stage: Stage, n_items: usize },
+    /// A stage is over; its bar can go.
+    Finished { stage: Stage },
+    /// Bytes of a source tarball arrived.
+    Received { n_bytes: u64 },
+    /// A source tarball is verified and in the store.
+    Fetched { package: &'a PackageId, n_bytes: u64 },
+    /// A package is being built from here on.
+    Building { package: &'a PackageId },
+    /// A package's tree is in the store.
+    Built { package: &'a PackageId, elapsed: Duration },
+    /// A package did not build; the others go on.
+    BuildFailed { package: &'a PackageId },
+    /// Bytes of a layer were written.
+    Packed { n_bytes: u64 },
+    /// Something the user should know that stops nothing.
+    Warning { text: &'a str },
+    /// What is going on, for those who asked with `-v` or wait for long.
+    Note { text: &'a str },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Fetch,
+    Build,
+    Pack,
+}
+
+/// Where stages send their news: a terminal, a log, a test.
+pub trait Report: Sync {
+    fn report(&self, event: &Event<'_>);
+}
+
+/// Nobody listens.
+pub struct Silent;
+
+impl Report for Silent {
+    fn report(&self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,111 @@
+//! What was derived from what: small JSON files, each replaceable by doing the work again.
+
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError};
+use crate::sys::fs;
+
+/// The kinds of records; each has a folder of its own, named after what its key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Build key to [`BuildRecord`].
+    Build,
+    /// Hash of a URL to [`SourceRecord`].
+    Source,
+    /// Layer digest to [`ArchiveRecord`].
+    Archive,
+    /// Hash of a URL to [`IndexRecord`].
+    Index,
+}
+
+/// A package that was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRecord {
+    pub package: String,
+    pub version: String,
+    /// Tree digest, hexadecimal.
+    pub tree: String,
+    /// Sum of the files' sizes: what Lambda counts.
+    pub unzipped_bytes: u64,
+    /// How long the build took: the scheduler's estimate for the next one.
+    pub build_ms: u64,
+}
+
+/// A source tarball that was fetched and verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    pub url: String,
+    /// Hexadecimal.
+    pub sha256: String,
+    pub n_bytes: u64,
+    /// The text of its `DESCRIPTION`.
+    pub description: String,
+}
+
+/// A layer that was zipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRecord {
+    /// Archive digest, hexadecimal.
+    pub sha256: String,
+    pub n_bytes: u64,
+}
+
+/// A repository's package index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexRecord {
+    pub url: String,
+    /// Of the index's text, uncompressed; hexadecimal.
+    pub sha256: String,
+    /// Seconds since 1970.
+    pub fetched_at: u64,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Build, Self::Source, Self::Archive, Self::Index];
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Source => "source",
+            Self::Archive => "archive",
+            Self::Index => "index",
+        }
+    }
+
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+}
+
+impl Store {
+    pub(super) fn record_folder(&self, kind: Kind) -> PathBuf {
+        self.root().join("records").join(kind.folder())
+    }
+
+    fn record_path(&self, kind: Kind, key: &str) -> PathBuf {
+        self.record_folder(kind).join(format!("{key}.json"))
+    }
+
+    /// The record under `key`. One that cannot be read, say of another version of this
+    /// program, is as good as none: it is written again when the work is done again.
+    pub fn record<T: DeserializeOwned>(&self, kind: Kind, key: &str) -> Result<Option<T>, StoreError> {
+        let path = self.record_path(kind, key);
+        let Some(bytes) = fs::read_if_there(&path)? else { return Ok(None) };
+        let record = serde_json::from_slice(&bytes).ok();
+        if record.is_some() {
+            fs::touch(&path); // `gc` removes what was not used for long
+        }
+        Ok(record)
+    }
+
+    /// Keeps a record, in place of an older one.
+    pub fn put_record<T: Serialize>(&self, kind: Kind, key: &str, record: &T) -> Result<(), StoreError> {
+        let path = self.record_path(kind, key);
+        fs::create_dir_all(fs::parent(&path))?;
+        let bytes = serde_json::to_vec_pretty(record).map_err(|error| StoreError::Write(error.into()))?;
+        Ok(fs::write_atomic(&path, &bytes)?)
+    }
+}
