@@ -1,1 +1,58 @@
-fn main() {}
+//! `cargo xtask`: words of the command line to a task.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a task for developers, which talks to the terminal"
+)]
+
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use xtask::serve::Server;
+use xtask::{paths, testbed, tools};
+
+const USAGE: &str = "\
+Usage: cargo xtask TASK
+
+  testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["testbed"] => testbed(None),
+        ["testbed", "--serve"] => testbed(Some(0)),
+        ["testbed", "--serve", port] => testbed(Some(port.parse().context("PORT is not a port")?)),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("not a task: `{}`\n\n{USAGE}", words.join(" ")),
+    }
+}
+
+/// Makes the testbed, and serves it on `port` where one is given.
+fn testbed(port: Option<u16>) -> Result<()> {
+    tools::provide(tools::FOR_TESTBED)?;
+    let testbed = testbed::make(&paths::workspace().join("lockfiles"), &paths::cache()?)?;
+    println!("{}", testbed.repository().display());
+    let Some(port) = port else { return Ok(()) };
+    let server = Server::start_on(testbed.repository(), port)?;
+    println!("{}", server.url());
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,15 @@
+//! The development tasks of `cargo xtask`, as a library: layr's integration tests use
+//! its server, and the tasks share its testbed.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a task for developers: it runs commands, writes files and reads the environment itself"
+)]
+
+pub mod dcf;
+pub mod paths;
+pub mod run;
+pub mod serve;
+pub mod testbed;
+pub mod tools;
