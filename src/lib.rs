@@ -1,5 +1,7 @@
 //! From an R lockfile to AWS Lambda layers, reproducibly.
+pub mod lockfile;
 pub mod model;
 pub mod report;
+pub mod resolve;
 pub mod store;
 pub mod sys;

@@ -2,7 +2,11 @@
 //! source tarball can come from. Pure.
 
 mod candidates;
+mod error;
+mod graph;
 mod index;
 
-pub use candidates::{Candidate, Repository, Resolution, ResolvedPackage, resolve};
+pub use candidates::{Candidate, Resolution, ResolvedPackage, repository_urls, resolve};
+pub use error::ResolveError;
+pub use graph::{Graph, GraphError, Node};
 pub use index::PackageIndex;

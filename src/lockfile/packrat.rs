@@ -1,0 +1,101 @@
+//! packrat.lock (format 1.4: Debian-control records, the first one a header) to a
+//! [`Lockfile`].
+
+use std::collections::BTreeMap;
+
+use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
+use crate::model::{PackageId, PackageName, Record, parse_dcf};
+
+pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
+    let records = parse_dcf(text).map_err(|source| LockfileError::Dcf { source })?;
+    let mut records = records.into_iter();
+    let header = records.next().ok_or(LockfileError::Empty)?;
+    let mut warnings = Vec::new();
+    let mut packages = BTreeMap::new();
+    for record in records {
+        let package = package(&record)?;
+        let name = package.id.name.clone();
+        if packages.insert(name.clone(), package).is_some() {
+            return Err(LockfileError::Duplicate { package: name });
+        }
+    }
+    let r = header.get("RVersion").and_then(|text| text.parse().ok());
+    if r.is_none() {
+        warnings.push("the lockfile does not say which R it is for; the base's is used".to_owned());
+    }
+    let repositories = repositories(header.get("Repos").unwrap_or_default(), &mut warnings);
+    Ok(Lockfile { format: Format::Packrat, r, repositories, packages, warnings })
+}
+
+/// `NAME=URL` with commas between; only the first `=` separates, since URLs may hold more.
+fn repositories(text: &str, warnings: &mut Vec<String>) -> Vec<Repository> {
+    let mut found = Vec::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let (name, url) = match entry.split_once('=') {
+            Some((name, url)) if !name.contains("://") => (name.trim(), url),
+            _ => ("CRAN", entry),
+        };
+        found.push(Repository { name: name.to_owned(), url: trim_url(url) });
+    }
+    if found.is_empty() {
+        warnings.push("the lockfile names no repository; CRAN is used".to_owned());
+        found.push(Repository { name: "CRAN".to_owned(), url: super::CRAN_URL.to_owned() });
+    }
+    found
+}
+
+fn package(record: &Record) -> Result<LockedPackage, LockfileError> {
+    let at_line = || format!("the record at line {}", record.line);
+    let missing = |package: String, field| LockfileError::MissingField { package, field };
+    let name = record.get("Package").ok_or_else(|| missing(at_line(), "Package"))?;
+    let name: PackageName = name.parse().map_err(|source| LockfileError::Name { source })?;
+    let version = record.get("Version").ok_or_else(|| missing(name.to_string(), "Version"))?;
+    let version =
+        version.parse().map_err(|source| LockfileError::Version { package: name.clone(), source })?;
+    let source = record.get("Source").ok_or_else(|| missing(name.to_string(), "Source"))?;
+    // Any other word is the name of a CRAN-like repository, such as `RSPM`.
+    let source = match source.to_ascii_lowercase().as_str() {
+        "github" | "gitlab" | "bitbucket" | "bioconductor" | "source" | "unknown" => {
+            Source::Other { kind: source.to_owned() }
+        }
+        _ if record.get("RemoteHost").is_some() && record.get("RemoteRepo").is_some() => {
+            Source::Other { kind: source.to_owned() }
+        }
+        _ => Source::Repository { recorded: Some(source.to_owned()) },
+    };
+    Ok(LockedPackage { id: PackageId { name, version }, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "PackratFormat: 1.4\nPackratVersion: 0.9.2\nRVersion: 4.5.0\nRepos: CRAN=https://cloud.r-project.org,\n    Own=https://example.org/cran?key=a=b\n\nPackage: R6\nSource: CRAN\nVersion: 2.6.1\nHash: ec3ee2aa91c2a6c5eed8ca4a7f9ce1bd\n\nPackage: emo\nSource: github\nVersion: 0.0.1\nRequires: R6\nGithubRepo: emo\n";
+
+    #[test]
+    fn header_repositories_and_packages_are_read() {
+        let lockfile = parse(SAMPLE).unwrap();
+        assert_eq!(lockfile.r.as_ref().unwrap().as_str(), "4.5.0");
+        let urls: Vec<_> = lockfile.repositories.iter().map(|r| (r.name.as_str(), r.url.as_str())).collect();
+        assert_eq!(
+            urls,
+            [("CRAN", "https://cloud.r-project.org"), ("Own", "https://example.org/cran?key=a=b")]
+        );
+        let sources: Vec<_> = lockfile.packages.values().map(|package| package.source.clone()).collect();
+        assert_eq!(
+            sources,
+            [
+                Source::Repository { recorded: Some("CRAN".to_owned()) },
+                Source::Other { kind: "github".to_owned() }
+            ]
+        );
+    }
+
+    #[test]
+    fn two_records_of_a_package_and_records_without_a_version_are_refused() {
+        let twice = format!("{SAMPLE}\nPackage: R6\nSource: CRAN\nVersion: 2.6.0\n");
+        assert!(matches!(parse(&twice), Err(LockfileError::Duplicate { .. })));
+        let without = SAMPLE.replacen("Version: 2.6.1\n", "", 1);
+        assert!(matches!(parse(&without), Err(LockfileError::MissingField { field: "Version", .. })));
+    }
+}
