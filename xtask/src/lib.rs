@@ -7,9 +7,16 @@
     reason = "a task for developers: it runs commands, writes files and reads the environment itself"
 )]
 
+pub mod base;
 pub mod dcf;
+pub mod demo;
+pub mod docker;
+pub mod layr;
+pub mod load;
 pub mod paths;
 pub mod run;
 pub mod serve;
+pub mod steps;
+pub mod suite;
 pub mod testbed;
 pub mod tools;

@@ -11,11 +11,13 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use xtask::serve::Server;
-use xtask::{paths, testbed, tools};
+use xtask::{demo, paths, suite, testbed, tools};
 
 const USAGE: &str = "\
 Usage: cargo xtask TASK
 
+  demo [--out DIR]          build lockfiles/demo.lock and load every package of its layers
+  test                      check everything: formatting, lints, tests, documentation
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -33,6 +35,9 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> Result<()> {
     match words {
+        ["demo"] => demo::demo(None),
+        ["demo", "--out", dir] => demo::demo(Some(dir)),
+        ["test"] => suite::test(),
         ["testbed"] => testbed(None),
         ["testbed", "--serve"] => testbed(Some(0)),
         ["testbed", "--serve", port] => testbed(Some(port.parse().context("PORT is not a port")?)),

@@ -8,6 +8,8 @@
 mod answer;
 mod fault;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};

@@ -17,6 +17,7 @@ pub mod tarball;
 pub mod wanted;
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -95,14 +96,23 @@ pub fn make(lockfiles: &Path, cache: &Path) -> Result<Testbed> {
     Ok(testbed)
 }
 
-/// The root of the Debian archive that this system installs from.
+/// The root of Debian's archive: `LAYR_DEBIAN_MIRROR`, or what this system installs from.
 pub fn mirror() -> Result<String> {
-    let sites = run::stdout(Command::new("apt-get").args(["indextargets", "--format", "$(SITE)"]))
-        .context("failed to ask apt for a mirror of Debian's archive")?;
-    let site = sites.lines().find(|site| site.trim_end_matches('/').ends_with("/debian"));
-    let site =
-        site.or_else(|| sites.lines().next()).context("apt has no sources, or `apt-get update` never ran")?;
-    Ok(site.trim_end_matches('/').to_owned())
+    if let Ok(site) = env::var("LAYR_DEBIAN_MIRROR") {
+        return Ok(site.trim_end_matches('/').to_owned());
+    }
+    let format = "$(ORIGIN) $(COMPONENT) $(RELEASE) $(SITE)";
+    let targets = run::stdout(Command::new("apt-get").args(["indextargets", "--format", format]));
+    let site = targets.ok().as_deref().and_then(site_of).map(str::to_owned);
+    site.context("apt knows no mirror of Debian's archive: set LAYR_DEBIAN_MIRROR to the URL of one")
+}
+
+/// The archive that a release itself comes from; its security updates have another.
+fn site_of(targets: &str) -> Option<&str> {
+    targets.lines().find_map(|target| match target.split(' ').collect::<Vec<_>>()[..] {
+        ["Debian", "main", release, site] if !release.contains('-') => Some(site.trim_end_matches('/')),
+        _ => None,
+    })
 }
 
 fn inputs(wanted: &Wanted) -> Result<String> {
@@ -201,4 +211,21 @@ fn report(layout: &Layout, wanted: &Wanted) {
         layout.len(),
         wanted.len(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_is_not_the_one_for_security_updates() {
+        let targets = "\
+Debian main trixie-security http://mirror/debian-security
+Other main trixie http://mirror/other
+Debian contrib trixie http://mirror/contrib
+Debian main trixie http://mirror/debian/
+";
+        assert_eq!(site_of(targets), Some("http://mirror/debian"));
+        assert_eq!(site_of("Ubuntu main noble http://mirror/ubuntu\n"), None);
+    }
 }

@@ -1,0 +1,127 @@
+//! A Docker daemon for the length of a task, where none answers and root may start one.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{run, tools};
+
+/// How long a daemon may take to answer.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long it may take to end its containers and itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(200);
+
+/// A daemon of this task's own; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    host: String,
+    /// Socket, process id, log and what the daemon keeps while it runs.
+    _dir: TempDir,
+}
+
+impl Daemon {
+    /// What `DOCKER_HOST` must be.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Asked to, it also ends its `containerd`; killed, it leaves that behind.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).ok();
+        }
+        let start = Instant::now();
+        while start.elapsed() < STOP_TIMEOUT {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(POLL);
+        }
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A daemon where one is needed and can be had. Images are kept below `cache`.
+///
+/// Without one, layr builds with bubblewrap, so this is never an error.
+pub fn provide(cache: &Path) -> Option<Daemon> {
+    let has_client = tools::find("docker").is_some();
+    if has_client && answers(None) {
+        return None;
+    }
+    if !has_client || !tools::is_root() || tools::find("dockerd").is_none() {
+        eprintln!("docker: no daemon answers and none can be started; going on without");
+        return None;
+    }
+    // A machine that may not set up the bridge can still run containers without network.
+    for options in [&[][..], &["--iptables=false", "--ip6tables=false", "--bridge=none"]] {
+        match start(cache, options) {
+            Ok(daemon) => {
+                eprintln!("docker: started a daemon for this run");
+                return Some(daemon);
+            }
+            Err(error) => eprintln!("docker: {error:#}"),
+        }
+    }
+    eprintln!("docker: going on without");
+    None
+}
+
+fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
+    let dir = tempfile::Builder::new().prefix("layr-docker-").tempdir()?;
+    let data = cache.join("docker");
+    fs::create_dir_all(&data)?;
+    let host = format!("unix://{}", dir.path().join("docker.sock").display());
+    let log = dir.path().join("log");
+    // Were the task killed, the kernel would end the daemon.
+    let child = Command::new("setpriv")
+        .args(["--pdeathsig", "TERM"])
+        .arg(tools::find("dockerd").context("found no `dockerd`")?)
+        .args(["--host", &host])
+        .arg("--data-root")
+        .arg(&data)
+        .arg("--exec-root")
+        .arg(dir.path().join("exec"))
+        .arg("--pidfile")
+        .arg(dir.path().join("pid"))
+        .args(options)
+        .stdout(File::create(&log)?)
+        .stderr(File::options().append(true).open(&log)?)
+        .spawn()
+        .context("failed to start `dockerd`")?;
+    let mut daemon = Daemon { child, host, _dir: dir };
+    let start = Instant::now();
+    while start.elapsed() < START_TIMEOUT {
+        if answers(Some(daemon.host())) {
+            return Ok(daemon);
+        }
+        if daemon.child.try_wait()?.is_some() {
+            break;
+        }
+        thread::sleep(POLL);
+    }
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let last = text.lines().last().unwrap_or("it said nothing").to_owned();
+    Err(anyhow::anyhow!("the daemon does not answer: {last}"))
+}
+
+fn answers(host: Option<&str>) -> bool {
+    let mut command = Command::new("docker");
+    command.args(["version", "--format", "{{.Server.Version}}"]);
+    if let Some(host) = host.map(str::to_owned).or_else(|| env::var("DOCKER_HOST").ok()) {
+        command.env("DOCKER_HOST", host);
+    }
+    run::succeeds(&mut command)
+}

@@ -1,0 +1,77 @@
+//! Layer zips to the proof that R can load each package in them: unpacked as Lambda
+//! does, and loaded by a base's R that has no other library and no network.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::run;
+
+/// Loads one package and fails unless it is the locked version from the layers.
+const SCRIPT: &str = r#"
+words <- commandArgs(trailingOnly = TRUE)
+name <- words[1]
+others <- setdiff(.libPaths(), c("/opt/R/library", normalizePath(.Library)))
+if (length(others)) stop("there are other libraries: ", toString(others))
+loadNamespace(name)
+path <- getNamespaceInfo(name, "path")
+if (path != file.path("/opt/R/library", name)) stop("it came from ", path)
+version <- read.dcf(file.path(path, "DESCRIPTION"), "Version")[1]
+if (version != words[2]) stop("its version is ", version, ", locked is ", words[2])
+"#;
+
+/// Unpacks `zips` over one `opt`, in their order.
+pub fn unpack(zips: &[PathBuf], opt: &Path) -> Result<()> {
+    fs::create_dir_all(opt)?;
+    for zip in zips {
+        run::check(Command::new("unzip").args(["-q", "-o"]).arg(zip).arg("-d").arg(opt))?;
+    }
+    Ok(())
+}
+
+/// Loads every package of `locked` in a process of its own, so that none can lean on
+/// what another has loaded; the failures by name.
+pub fn failures(
+    rootfs: &Path,
+    opt: &Path,
+    locked: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut failures = BTreeMap::new();
+    for (name, version) in locked {
+        let output = in_base(rootfs, opt)
+            .args(["Rscript", "--vanilla", "-e", SCRIPT, name, version])
+            .stdin(Stdio::null())
+            .output()
+            .context("failed to start `bwrap`")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            failures.insert(name.clone(), said);
+        }
+    }
+    Ok(failures)
+}
+
+/// A command in the base: nothing can be written but `/tmp`, and there is no network.
+fn in_base(rootfs: &Path, opt: &Path) -> Command {
+    let mut command = Command::new("bwrap");
+    command.arg("--ro-bind").arg(rootfs).arg("/");
+    command.arg("--ro-bind").arg(opt).arg("/opt");
+    command.args(["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]);
+    command.args(["--unshare-all", "--die-with-parent", "--clearenv", "--chdir", "/tmp"]);
+    for (name, value) in [
+        ("PATH", "/usr/bin:/bin"),
+        ("HOME", "/tmp"),
+        ("LC_ALL", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("R_LIBS", "/opt/R/library"),
+        // Debian's R looks into these too unless told otherwise.
+        ("R_LIBS_SITE", "/nonexistent"),
+        ("R_LIBS_USER", "/nonexistent"),
+    ] {
+        command.args(["--setenv", name, value]);
+    }
+    command
+}
