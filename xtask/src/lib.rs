@@ -8,6 +8,7 @@
 )]
 
 pub mod base;
+pub mod bench;
 pub mod dcf;
 pub mod demo;
 pub mod docker;
@@ -15,6 +16,7 @@ pub mod layr;
 pub mod load;
 pub mod paths;
 pub mod run;
+pub mod sandbox;
 pub mod serve;
 pub mod steps;
 pub mod suite;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::run;
+use crate::sandbox::{self, Network};
 
 /// Loads one package and fails unless it is the locked version from the layers.
 const SCRIPT: &str = r#"
@@ -41,7 +42,7 @@ pub fn failures(
 ) -> Result<BTreeMap<String, String>> {
     let mut failures = BTreeMap::new();
     for (name, version) in locked {
-        let output = in_base(rootfs, opt)
+        let output = in_base(rootfs, opt)?
             .args(["Rscript", "--vanilla", "-e", SCRIPT, name, version])
             .stdin(Stdio::null())
             .output()
@@ -54,24 +55,13 @@ pub fn failures(
     Ok(failures)
 }
 
-/// A command in the base: nothing can be written but `/tmp`, and there is no network.
-fn in_base(rootfs: &Path, opt: &Path) -> Command {
-    let mut command = Command::new("bwrap");
-    command.arg("--ro-bind").arg(rootfs).arg("/");
+/// A command in the base, with `opt` for `/opt`.
+fn in_base(rootfs: &Path, opt: &Path) -> Result<Command> {
+    let mut command = sandbox::command(rootfs, Network::None)?;
     command.arg("--ro-bind").arg(opt).arg("/opt");
-    command.args(["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]);
-    command.args(["--unshare-all", "--die-with-parent", "--clearenv", "--chdir", "/tmp"]);
-    for (name, value) in [
-        ("PATH", "/usr/bin:/bin"),
-        ("HOME", "/tmp"),
-        ("LC_ALL", "C.UTF-8"),
-        ("TZ", "UTC"),
-        ("R_LIBS", "/opt/R/library"),
-        // Debian's R looks into these too unless told otherwise.
-        ("R_LIBS_SITE", "/nonexistent"),
-        ("R_LIBS_USER", "/nonexistent"),
-    ] {
-        command.args(["--setenv", name, value]);
-    }
-    command
+    sandbox::set(&mut command, "R_LIBS", "/opt/R/library");
+    // Debian's R looks into these too unless told otherwise.
+    sandbox::set(&mut command, "R_LIBS_SITE", "/nonexistent");
+    sandbox::set(&mut command, "R_LIBS_USER", "/nonexistent");
+    Ok(command)
 }

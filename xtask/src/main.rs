@@ -11,13 +11,14 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use xtask::serve::Server;
-use xtask::{demo, paths, suite, testbed, tools};
+use xtask::{bench, demo, paths, suite, testbed, tools};
 
 const USAGE: &str = "\
 Usage: cargo xtask TASK
 
   demo [--out DIR]          build lockfiles/demo.lock and load every package of its layers
   test                      check everything: formatting, lints, tests, documentation
+  bench [--runs N]          time layr beside install.packages() and renv; writes docs/benchmarks.md
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -37,6 +38,8 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["demo"] => demo::demo(None),
         ["demo", "--out", dir] => demo::demo(Some(dir)),
+        ["bench"] => bench::bench(1),
+        ["bench", "--runs", n_runs] => bench::bench(n_runs.parse().context("N is not a number")?),
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),
         ["testbed", "--serve"] => testbed(Some(0)),

@@ -26,8 +26,6 @@ pub const MMDEBSTRAP: Tool = Tool { program: "mmdebstrap", packages: &["mmdebstr
 pub const BWRAP: Tool = Tool { program: "bwrap", packages: &["bubblewrap"] };
 pub const DOCKER: Tool = Tool { program: "docker", packages: &["docker-cli", "docker.io"] };
 pub const DOCKERD: Tool = Tool { program: "dockerd", packages: &["docker.io"] };
-/// GNU time, for the memory a command needs.
-pub const TIME: Tool = Tool { program: "/usr/bin/time", packages: &["time"] };
 
 /// What the testbed needs.
 pub const FOR_TESTBED: &[Tool] = &[CURL, XZ];

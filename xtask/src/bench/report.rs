@@ -1,0 +1,110 @@
+//! Measurements to the page that shows them. Pure.
+
+use std::time::Duration;
+
+use super::measure::Spread;
+use crate::steps::shown;
+
+/// All that was measured in one run of the benchmark.
+#[derive(Debug, Clone)]
+pub(super) struct Results {
+    pub(super) machine: String,
+    pub(super) r: String,
+    pub(super) n_packages: usize,
+    pub(super) n_cold_runs: usize,
+    pub(super) n_warm_runs: usize,
+    pub(super) layr_cold: Spread,
+    pub(super) layr_warm: Spread,
+    pub(super) layr_cold_peak_kib: u64,
+    pub(super) layr_warm_peak_kib: u64,
+    pub(super) install_packages: Spread,
+    pub(super) restore_cold: Spread,
+    pub(super) restore_warm: Spread,
+}
+
+/// The page, in Markdown.
+pub(super) fn page(results: &Results) -> String {
+    let Results { machine, r, n_packages, n_cold_runs, n_warm_runs, .. } = results;
+    let (cold, warm) = (results.layr_cold, results.layr_warm);
+    let head = "| way | median | min | max | times layr |\n|---|---|---|---|---|";
+    format!(
+        "# Benchmarks
+
+From `lockfiles/typical.lock` ({n_packages} packages) and a local repository to built packages, side by side in \
+one run. `cargo xtask bench --runs {n_cold_runs}` repeats it and writes this page.
+
+Machine: {machine}. All ways run in the same base (R {r}) under bubblewrap, on the same two cores, and fetch \
+from the same server on loopback, whose current versions are the locked ones.
+
+## Nothing built before
+
+Runs: {n_cold_runs} of each way, in turn.
+
+{head}
+{}{}{}
+`layr build` also takes the packages' digests, keeps them in its store and packs them into layer zips; the others \
+leave a library.
+
+## Everything built before
+
+Runs: {n_warm_runs} of layr; {n_cold_runs} of renv, which links packages from its cache into an empty library.
+
+{head}
+{}{}
+## Memory
+
+Peak of the `layr` process itself, without the compilers it starts: {} MiB with nothing built before, {} MiB with \
+everything.
+",
+        row("`layr build`", cold, cold),
+        row("`install.packages(…, Ncpus = 2)`", results.install_packages, cold),
+        row("`renv::restore()`", results.restore_cold, cold),
+        row("`layr build`", warm, warm),
+        row("`renv::restore()`", results.restore_warm, warm),
+        results.layr_cold_peak_kib / 1024,
+        results.layr_warm_peak_kib / 1024,
+    )
+}
+
+fn row(way: &str, spread: Spread, layr: Spread) -> String {
+    let Spread { min, median, max } = spread;
+    let times_layr = median.as_secs_f64() / layr.median.as_secs_f64();
+    format!("| {way} | {} | {} | {} | {times_layr:.2} |\n", fine(median), fine(min), fine(max))
+}
+
+/// Short times need more digits than those of whole builds.
+fn fine(time: Duration) -> String {
+    if time < Duration::from_secs(10) { format!("{:.2} s", time.as_secs_f64()) } else { shown(time) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(median_ms: u64) -> Spread {
+        let time = Duration::from_millis;
+        Spread { min: time(median_ms - 10), median: time(median_ms), max: time(median_ms + 10) }
+    }
+
+    #[test]
+    fn each_way_is_shown_as_a_multiple_of_layrs_time() {
+        let text = page(&Results {
+            machine: "2 cores".to_owned(),
+            r: "4.5.0".to_owned(),
+            n_packages: 65,
+            n_cold_runs: 1,
+            n_warm_runs: 10,
+            layr_cold: spread(300_000),
+            layr_warm: spread(250),
+            layr_cold_peak_kib: 65_536,
+            layr_warm_peak_kib: 32_768,
+            install_packages: spread(450_000),
+            restore_cold: spread(900_000),
+            restore_warm: spread(5_000),
+        });
+        assert!(text.contains("| `layr build` | 5 min 0 s | 4 min 59 s | 5 min 0 s | 1.00 |"), "{text}");
+        assert!(text.contains("| `renv::restore()` | 15 min 0 s | 14 min 59 s | 15 min 0 s | 3.00 |"));
+        assert!(text.contains("| `renv::restore()` | 5.00 s | 4.99 s | 5.01 s | 20.00 |"));
+        assert!(text.contains("64 MiB with nothing built before, 32 MiB"));
+    }
+}
