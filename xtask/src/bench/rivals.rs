@@ -24,10 +24,10 @@ pub(super) struct Ground<'a> {
     pub(super) work: &'a Path,
 }
 
-const INSTALL: &str = r#"
+const INSTALL: &str = r"
 words <- commandArgs(trailingOnly = TRUE)
 install.packages(words[-(1:2)], lib = words[2], repos = c(CRAN = words[1]), Ncpus = 2, quiet = TRUE)
-"#;
+";
 
 const RESTORE: &str = r#"
 words <- commandArgs(trailingOnly = TRUE)
