@@ -38,6 +38,8 @@ pub fn command(rootfs: &Path, network: Network) -> Result<Command> {
     }
     command.args(["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--chdir", "/tmp"]);
     command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
+    // As root, `tar` would give files to users who do not exist inside.
+    command.args(["--unshare-user", "--uid", "1000", "--gid", "1000"]);
     if network == Network::Host {
         command.arg("--share-net");
     }

@@ -47,7 +47,7 @@ leave a library.
 
 ## Everything built before
 
-Runs: {n_warm_runs} of layr; {n_cold_runs} of renv, which links packages from its cache into an empty library.
+Runs: {n_warm_runs} of layr; {n_cold_runs} of renv, which copies packages from its cache into an empty library.
 
 {head}
 {}{}

@@ -31,9 +31,9 @@ install.packages(words[-(1:2)], lib = words[2], repos = c(CRAN = words[1]), Ncpu
 
 const RESTORE: &str = r#"
 words <- commandArgs(trailingOnly = TRUE)
-library(renv, lib.loc = "/build/renv")
-restore(project = "/build/project", lockfile = "/build/project/renv.lock", library = words[2],
-        repos = c(CRAN = words[1]), prompt = FALSE)
+loadNamespace("renv", lib.loc = "/build/renv")
+renv::restore(project = "/build/project", lockfile = "/build/project/renv.lock", library = words[2],
+              repos = c(CRAN = words[1]), prompt = FALSE)
 "#;
 
 impl Ground<'_> {

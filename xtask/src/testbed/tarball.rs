@@ -220,3 +220,97 @@ fn each_entry_of(
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTION: &str = "Package: zoo\nVersion: 1.8-14\n";
+
+    /// An upstream tarball: folder `top`, a DESCRIPTION and a script, and links that lead
+    /// to the script and out of the package.
+    fn original(dir: &Path, name: &str, top: &str) -> PathBuf {
+        let path = dir.join(name);
+        let mut builder = Builder::new(Vec::new());
+        let mut add = |name: &str, mode: u32, text: &str| {
+            let mut header = Header::new_gnu();
+            header.set_mode(mode);
+            header.set_uid(1234);
+            header.set_mtime(42);
+            header.set_size(text.len() as u64);
+            builder.append_data(&mut header, format!("{top}/{name}"), text.as_bytes()).unwrap();
+        };
+        add("DESCRIPTION", 0o664, DESCRIPTION);
+        add("configure", 0o775, "#!/bin/sh\n");
+        if top != "zoo" {
+            for (name, goal) in [("inside", "./configure"), ("outside", "../../secret")] {
+                let mut header = Header::new_gnu();
+                header.set_entry_type(EntryType::Symlink);
+                header.set_size(0);
+                header.set_mode(0o777);
+                header.set_mtime(42);
+                builder.append_link(&mut header, format!("{top}/{name}"), goal).unwrap();
+            }
+        }
+        let bytes = builder.into_inner().unwrap();
+        let mut gzip = GzBuilder::new().mtime(7).write(File::create(&path).unwrap(), Compression::fast());
+        io::Write::write_all(&mut gzip, &bytes).unwrap();
+        gzip.finish().unwrap();
+        path
+    }
+
+    fn listing(path: &Path) -> Vec<String> {
+        let mut lines = Vec::new();
+        each_entry(path, |entry| {
+            let header = entry.header();
+            let (mode, owner, time) = (header.mode()?, header.uid()?, header.mtime()?);
+            lines.push(format!("{} {mode:o} {owner} {time}", entry.path()?.display()));
+            Ok(())
+        })
+        .unwrap();
+        lines
+    }
+
+    #[test]
+    fn crans_own_file_is_kept_byte_for_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let original = original(dir.path(), "zoo.orig.tar.gz", "zoo");
+        let tarball = normalise(&original, &dir.path().join("made")).unwrap();
+        assert_eq!(tarball.path, dir.path().join("made/zoo_1.8-14.tar.gz"));
+        assert_eq!(fs::read(&tarball.path).unwrap(), fs::read(&original).unwrap());
+    }
+
+    #[test]
+    fn another_top_folder_is_renamed_and_no_link_leads_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for top in ["r-cran-zoo-1.8-14+dfsg", "./zoo"] {
+            let original = original(dir.path(), "zoo.orig.tar.gz", top);
+            let tarball = normalise(&original, &dir.path().join(format!("made from {}", top.len()))).unwrap();
+            let expected = ["zoo/DESCRIPTION 644 0 42", "zoo/configure 755 0 42", "zoo/inside 755 0 42"];
+            assert_eq!(listing(&tarball.path), expected, "{top}");
+            assert_eq!((tarball.name.as_str(), tarball.version.as_str()), ("zoo", "1.8-14"));
+        }
+    }
+
+    #[test]
+    fn packing_anew_gives_the_same_bytes_whenever_it_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let original = original(dir.path(), "zoo.orig.tar.gz", "other");
+        let bytes =
+            |made: &str| fs::read(normalise(&original, &dir.path().join(made)).unwrap().path).unwrap();
+        assert_eq!(bytes("first"), bytes("second"));
+    }
+
+    #[test]
+    fn a_link_may_go_up_as_far_as_the_package_goes() {
+        let cases = [
+            ("src/a", "../b", true),
+            ("src/a", "../../b", false),
+            ("a", "/etc/passwd", false),
+            ("a", "src/../../b", false),
+        ];
+        for (path, goal, expected) in cases {
+            assert_eq!(stays_within(Path::new(path), Path::new(goal)), expected, "{path} -> {goal}");
+        }
+    }
+}
