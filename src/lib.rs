@@ -1,4 +1,6 @@
 //! From an R lockfile to AWS Lambda layers, reproducibly.
+pub mod base;
+pub mod engine;
 pub mod lockfile;
 pub mod model;
 pub mod report;

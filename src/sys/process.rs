@@ -113,6 +113,40 @@ impl Program {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs it with its standard output read by `read`, the other going to `log`. An
+    /// interrupt kills it, which ends the stream.
+    pub fn stream<T: Send>(
+        &self,
+        log: &File,
+        interrupt: &Interrupt,
+        read: impl FnOnce(&mut dyn io::Read) -> io::Result<T> + Send,
+    ) -> Result<T, ProcessError> {
+        let wait = |source| ProcessError::Wait { program: self.shown(), source };
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone().map_err(wait)?);
+        let mut child = self.start(&mut command)?;
+        let mut stdout = child.stdout.take();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || match &mut stdout {
+                Some(stdout) => read(stdout),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            });
+            let ended = wait_for(&child, Duration::MAX, interrupt).map_err(wait);
+            if !matches!(ended, Ok(Ended::ByItself)) {
+                _ = child.kill();
+            }
+            let status = child.wait().map_err(wait)?;
+            let result = reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
+            match ended? {
+                Ended::Interrupted | Ended::TooLate => Err(ProcessError::Interrupted),
+                Ended::ByItself if status.success() => result.map_err(wait),
+                Ended::ByItself => {
+                    Err(ProcessError::Failed { program: self.shown(), status, stderr: String::new() })
+                }
+            }
+        })
+    }
+
     /// Runs it with both of its streams going to `log`, until it ends, `limit` has passed
     /// or the user interrupts; then it is killed. `stdin` stays open meanwhile, so that the
     /// program can tell by its end that we are gone.
@@ -155,12 +189,12 @@ enum Ended {
 fn wait_for(child: &Child, limit: Duration, interrupt: &Interrupt) -> io::Result<Ended> {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now().checked_add(limit);
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(interrupt, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
+        match poll(&mut fds, timeout.as_ref()) {
             Ok(0) => return Ok(Ended::TooLate),
             Ok(_) if fds[0].revents().contains(PollFlags::IN) => return Ok(Ended::ByItself),
             Ok(_) => return Ok(Ended::Interrupted),

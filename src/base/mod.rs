@@ -1,0 +1,176 @@
+//! The environment that packages are built in: one R, its compilers and libraries.
+//!
+//! ```text
+//! <store>/bases/<base digest>/
+//!   base.json   what it is
+//!   rootfs/     its root file system; absent where the base is an image
+//! ```
+
+mod debian;
+mod error;
+mod image;
+mod recipe;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use error::BaseError;
+pub use recipe::{InvalidRecipe, Recipe};
+
+use crate::engine::{Container, Engine, Root};
+use crate::model::{Architecture, BaseDigest, RVersion};
+use crate::report::{Event, Report};
+use crate::store::Store;
+use crate::sys::fs;
+use crate::sys::interrupt::Interrupt;
+
+/// A base that is here, ready to build in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    pub recipe: String,
+    pub digest: BaseDigest,
+    pub r: RVersion,
+    /// R's own folder inside the base, e.g. `/usr/lib/R`.
+    pub r_home: String,
+    pub arch: Architecture,
+    /// The folder that holds `base.json`.
+    pub folder: PathBuf,
+    root: Root,
+}
+
+/// `base.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BaseRecord {
+    schema: u32,
+    recipe: String,
+    digest: String,
+    r: String,
+    r_home: String,
+    arch: String,
+    /// The image's id, where the base is one.
+    image: Option<String>,
+}
+
+/// What making a base may need beyond its recipe.
+#[derive(Debug, Clone, Default)]
+pub struct BaseOptions {
+    /// Where Debian's packages come from; mmdebstrap's own choice if `None`.
+    pub mirror: Option<String>,
+    /// Further system packages.
+    pub include: Vec<String>,
+    /// The R to install, where the recipe can choose.
+    pub r: Option<RVersion>,
+}
+
+/// What the making of a base works with.
+pub struct Workshop<'a> {
+    pub store: &'a Store,
+    pub engine: &'a Engine,
+    pub report: &'a dyn Report,
+    pub interrupt: &'a Interrupt,
+    /// The caller's search path, for mmdebstrap.
+    pub search_path: std::ffi::OsString,
+}
+
+impl Base {
+    /// What a sandbox starts from: the base's folder, or an image, which is made of the
+    /// folder where a container program is to run it and has none yet.
+    pub fn root_for(&self, engine: &Engine, report: &dyn Report) -> Result<Root, BaseError> {
+        match (engine, &self.root) {
+            (Engine::Container(container), Root::Folder(rootfs)) => self.import(container, rootfs, report),
+            (Engine::Container(_) | Engine::Bwrap { .. }, root) => Ok(root.clone()),
+        }
+    }
+
+    fn import(&self, container: &Container, rootfs: &Path, report: &dyn Report) -> Result<Root, BaseError> {
+        let tag = format!("layr-base:{}", &self.digest.to_hex()[..16]);
+        if let Some(id) = container.image_id(&tag) {
+            return Ok(Root::Image(id));
+        }
+        report.report(&Event::Note { text: "importing the base as an image" });
+        let id = container.import(&tag, |stream| image::write_tar(rootfs, stream));
+        Ok(Root::Image(id.map_err(|source| BaseError::Import { source })?))
+    }
+
+    fn from_folder(folder: &Path) -> Result<Option<Self>, BaseError> {
+        let Some(bytes) = fs::read_if_there(&folder.join("base.json"))? else { return Ok(None) };
+        let broken = || BaseError::BrokenRecord { folder: folder.display().to_string() };
+        let record: BaseRecord = serde_json::from_slice(&bytes).map_err(|_| broken())?;
+        let root = match &record.image {
+            Some(image) => Root::Image(image.clone()),
+            None => Root::Folder(folder.join("rootfs")),
+        };
+        Ok(Some(Self {
+            digest: record.digest.parse().map_err(|_| broken())?,
+            r: record.r.parse().map_err(|_| broken())?,
+            arch: record.arch.parse().map_err(|_| broken())?,
+            recipe: record.recipe,
+            r_home: record.r_home,
+            folder: folder.to_owned(),
+            root,
+        }))
+    }
+
+    fn write_record(&self) -> Result<(), BaseError> {
+        let record = BaseRecord {
+            schema: 1,
+            recipe: self.recipe.clone(),
+            digest: self.digest.to_hex(),
+            r: self.r.to_string(),
+            r_home: self.r_home.clone(),
+            arch: self.arch.to_string(),
+            image: match &self.root {
+                Root::Image(image) => Some(image.clone()),
+                Root::Folder(_) => None,
+            },
+        };
+        let bytes = serde_json::to_vec_pretty(&record).map_err(|error| BaseError::Write(error.into()))?;
+        Ok(fs::write_atomic(&self.folder.join("base.json"), &bytes)?)
+    }
+}
+
+/// All bases of the store, the one made last first.
+pub fn list(store: &Store) -> Result<Vec<Base>, BaseError> {
+    let mut bases = Vec::new();
+    for entry in fs::sorted_entries(&store.bases_folder())? {
+        if let Some(base) = Base::from_folder(&entry.path())? {
+            let made = fs::modified(&base.folder.join("base.json"))?;
+            bases.push((made, base));
+        }
+    }
+    bases.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    Ok(bases.into_iter().map(|(_, base)| base).collect())
+}
+
+/// The base of a recipe if it is here: the one with the digest that is locked, else the
+/// one made last.
+pub fn find(
+    recipe: &Recipe,
+    options: &BaseOptions,
+    locked: Option<BaseDigest>,
+    store: &Store,
+) -> Result<Option<Base>, BaseError> {
+    if let Recipe::Folder(folder) = recipe {
+        return image::of_folder(folder, store).map(Some);
+    }
+    let name = recipe.canonical(options);
+    let mut bases = list(store)?;
+    bases.retain(|base| base.recipe == name);
+    let exact = bases.iter().position(|base| Some(base.digest) == locked).unwrap_or(0);
+    Ok((!bases.is_empty()).then(|| bases.swap_remove(exact)))
+}
+
+/// Makes a base, also where there is one already.
+pub fn build(recipe: &Recipe, options: &BaseOptions, workshop: &Workshop<'_>) -> Result<Base, BaseError> {
+    let text = format!("making base {recipe}; this takes minutes, once");
+    workshop.report.report(&Event::Note { text: &text });
+    let base = match recipe {
+        Recipe::Debian { suite } => debian::build(recipe, suite, options, workshop)?,
+        Recipe::Al2023 => image::build_al2023(options, workshop)?,
+        Recipe::Image { reference, digest } => image::of_reference(reference, *digest, workshop)?,
+        Recipe::Folder(folder) => image::of_folder(folder, workshop.store)?,
+    };
+    base.write_record()?;
+    Ok(base)
+}

@@ -1,0 +1,160 @@
+//! docker and podman, which take the same command line.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{EngineError, Root, Sandbox};
+use crate::sys::interrupt::Interrupt;
+use crate::sys::process::{self, ProcessError, Program};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerProgram {
+    Docker,
+    Podman,
+}
+
+/// A container program that answers.
+#[derive(Debug, Clone)]
+pub struct Container {
+    kind: ContainerProgram,
+    program: PathBuf,
+}
+
+impl ContainerProgram {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
+
+impl Container {
+    /// # Errors
+    ///
+    /// Where the program is not there, or its daemon does not answer.
+    pub fn find(kind: ContainerProgram, search_path: &OsString) -> Result<Self, EngineError> {
+        let name = kind.name();
+        let program = process::find_program(name, search_path).ok_or(EngineError::NotFound { name })?;
+        let container = Self { kind, program };
+        match container.command().args(["version", "--format", "{{.Server.Version}}"]).capture() {
+            Ok(_) => Ok(container),
+            Err(source) => Err(EngineError::NoAnswer { name, source }),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    fn command(&self) -> Program {
+        Program::new(&self.program)
+    }
+
+    /// The image's id, or `None` where the program has no such image.
+    pub fn image_id(&self, reference: &str) -> Option<String> {
+        let inspect = self.command().args(["image", "inspect", "--format", "{{.Id}}", reference]);
+        Some(inspect.capture().ok()?.trim().to_owned())
+    }
+
+    pub fn pull(&self, reference: &str) -> Result<(), ProcessError> {
+        self.command().args(["pull", "--quiet", reference]).capture().map(drop)
+    }
+
+    /// Makes an image of a tar stream and gives its id.
+    pub fn import(
+        &self,
+        tag: &str,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send,
+    ) -> Result<String, ProcessError> {
+        let id = self.command().args(["import", "-", tag]).capture_fed(write)?;
+        Ok(id.trim().to_owned())
+    }
+
+    /// Builds a Dockerfile that needs no other files and gives the image's id.
+    pub fn build(
+        &self,
+        dockerfile: &str,
+        tag: &str,
+        build_args: &[(String, String)],
+    ) -> Result<String, ProcessError> {
+        let pairs =
+            build_args.iter().flat_map(|(name, value)| ["--build-arg".to_owned(), format!("{name}={value}")]);
+        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(pairs).arg("-");
+        let text = dockerfile.to_owned();
+        let id = build.capture_fed(move |stdin| stdin.write_all(text.as_bytes()))?;
+        Ok(id.trim().to_owned())
+    }
+
+    /// What a command prints in the image, without network.
+    pub fn output(&self, image: &str, command: &[&str]) -> Result<String, ProcessError> {
+        let (first, rest) = command.split_first().unwrap_or((&"true", &[]));
+        self.command()
+            .args(["run", "--rm", "--network", "none", "--entrypoint", first, image])
+            .args(rest)
+            .capture()
+    }
+
+    pub(super) fn run(
+        &self,
+        sandbox: &Sandbox,
+        log: &File,
+        interrupt: &Interrupt,
+    ) -> Result<ExitStatus, EngineError> {
+        static N_RUNS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("layr-{}-{}", std::process::id(), N_RUNS.fetch_add(1, Ordering::Relaxed));
+        let run = self.command().args(self.arguments(sandbox, &name));
+        let result = run.run_logged(log, sandbox.limits.time, interrupt);
+        if result.is_err() {
+            // The client was killed; the container it speaks for goes too.
+            _ = self.command().args(["rm", "--force", &name]).capture();
+        }
+        Ok(result?)
+    }
+
+    fn arguments(&self, sandbox: &Sandbox, name: &str) -> Vec<String> {
+        let mut args: Vec<String> = Vec::new();
+        let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
+        let limits = &sandbox.limits;
+        let memory = limits.memory_bytes.to_string();
+        add(&["run", "--rm", "--interactive", "--name", name, "--hostname", "layr", "--network", "none"]);
+        add(&["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]);
+        add(&[
+            "--memory",
+            &memory,
+            "--memory-swap",
+            &memory,
+            "--pids-limit",
+            &limits.n_processes.to_string(),
+        ]);
+        add(&["--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777", "--workdir", &sandbox.working_dir]);
+        add(&["--user", &self.user(), "--entrypoint", "", "--pull", "never"]);
+        if self.kind == ContainerProgram::Podman && !process::is_root() {
+            add(&["--userns", "keep-id"]);
+        }
+        for (name, value) in &sandbox.env {
+            add(&["--env", &format!("{name}={value}")]);
+        }
+        for bind in &sandbox.binds {
+            let mode = if bind.writable { "rw" } else { "ro" };
+            add(&["--volume", &format!("{}:{}:{mode}", bind.from.display(), bind.to)]);
+        }
+        match &sandbox.root {
+            Root::Image(image) => add(&[image]),
+            Root::Folder(folder) => add(&["--rootfs", &folder.to_string_lossy()]),
+        }
+        args.extend(sandbox.command.iter().cloned());
+        args
+    }
+
+    /// Whoever owns the folders that are bound writable.
+    fn user(&self) -> String {
+        let (uid, gid) =
+            if process::is_root() { (super::NOBODY, super::NOBODY) } else { process::user_and_group() };
+        format!("{uid}:{gid}")
+    }
+}
