@@ -3,6 +3,7 @@ pub mod base;
 pub mod engine;
 pub mod lockfile;
 pub mod model;
+pub mod pack;
 pub mod report;
 pub mod resolve;
 pub mod store;

@@ -16,6 +16,8 @@ pub enum Event<'a> {
     Received { n_bytes: u64 },
     /// A source tarball is verified and in the store.
     Fetched { package: &'a PackageId, n_bytes: u64 },
+    /// A package's tree was in the store already.
+    FoundInStore { package: &'a PackageId },
     /// A package is being built from here on.
     Building { package: &'a PackageId },
     /// A package's tree is in the store.

@@ -13,6 +13,8 @@ use crate::sys::fs;
 pub enum Kind {
     /// Build key to [`BuildRecord`].
     Build,
+    /// Package name to the [`BuildRecord`] of its last build: how long the next may take.
+    Timing,
     /// Hash of a URL to [`SourceRecord`].
     Source,
     /// Layer digest to [`ArchiveRecord`].
@@ -64,11 +66,12 @@ pub struct IndexRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Build, Self::Source, Self::Archive, Self::Index];
+    const ALL: [Self; 5] = [Self::Build, Self::Timing, Self::Source, Self::Archive, Self::Index];
 
     fn folder(self) -> &'static str {
         match self {
             Self::Build => "build",
+            Self::Timing => "timing",
             Self::Source => "source",
             Self::Archive => "archive",
             Self::Index => "index",

@@ -1,0 +1,24 @@
+# Runs inside the sandbox as process 1 and installs one package. What must be the same
+# for the same bytes is: this file, the source's path, the library's path, the
+# environment, and the number of processes started before R loads the package's code,
+# since some packages keep their process id.
+#
+# The leash: standard input is a pipe that layr holds. Should layr be killed, it ends, and
+# so does everything here.
+exec 3<&0 </dev/null
+{ cat <&3 >/dev/null 2>&1; kill -9 -1; } &
+exec 3<&-
+umask 022
+
+# Job tokens, shared with every other build of the run: `make` takes one for each compiler
+# it starts beyond the first. A pipe by its descriptors, since make before 4.4 knows no
+# named ones.
+if [ -p /build/tokens ]; then
+    exec 8<>/build/tokens 9>&8
+    MAKEFLAGS="-j --jobserver-auth=8,9"
+    export MAKEFLAGS
+fi
+
+# R's installer in a bare R, without the shell scripts of `R CMD INSTALL` around it.
+R_DEFAULT_PACKAGES= "$R_HOME/bin/R" --no-restore --no-save --no-site-file --no-init-file --no-echo \
+    -e 'tools:::.install_packages(commandArgs(TRUE))' --args "$@"

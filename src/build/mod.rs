@@ -1,0 +1,273 @@
+//! Stage 4: source tarballs and a base to installed trees in the store.
+//!
+//! Every package is built in a sandbox of its own, as soon as what it needs is built and a
+//! core is free, the longest way ahead first. What is in the store under its key is not
+//! built again.
+
+mod diagnosis;
+mod error;
+mod key;
+mod one;
+mod recipe;
+mod schedule;
+mod tokens;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::mpsc;
+use std::time::Duration;
+
+pub use error::{BuildError, Failure, Reason};
+
+use crate::base::Base;
+use crate::engine::{Engine, Limits, Root};
+use crate::fetch::SourceTarball;
+use crate::model::{BuildKey, PackageId, Sha256Digest, TreeDigest};
+use crate::report::{Event, Report, Stage};
+use crate::resolve::Graph;
+use crate::store::{BuildRecord, Kind, Store};
+use crate::sys::interrupt::Interrupt;
+use key::Inputs;
+use one::Outcome;
+use schedule::Schedule;
+use tokens::Tokens;
+
+/// Where builds happen.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    pub store: &'a Store,
+    pub engine: &'a Engine,
+    pub base: &'a Base,
+    pub report: &'a dyn Report,
+    pub interrupt: &'a Interrupt,
+}
+
+/// How to build. None of it changes the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildOptions {
+    /// Packages at once, and job tokens.
+    pub n_jobs: NonZeroUsize,
+    /// Of each build.
+    pub limits: Limits,
+}
+
+/// A package whose tree is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltPackage {
+    pub id: PackageId,
+    pub key: BuildKey,
+    pub tree: TreeDigest,
+    /// What Lambda counts: the sum of the files' sizes.
+    pub unzipped_bytes: u64,
+    /// Whether it was in the store already.
+    pub from_store: bool,
+}
+
+/// Builds everything of the graph that is needed. `tarballs` are those of the graph's
+/// nodes, in their order; the result is by node.
+///
+/// # Errors
+///
+/// All packages that failed, after everything that does not need them was built.
+pub fn build(
+    graph: &Graph,
+    tarballs: &[SourceTarball],
+    site: Site<'_>,
+    options: &BuildOptions,
+) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
+    let needed = graph.needed();
+    let run = Run { graph, tarballs, site, options, recipe: recipe::digest(&site.base.r_home) };
+    let schedule = run.schedule(&needed)?;
+    site.report.report(&Event::Started { stage: Stage::Build, n_items: needed.len() });
+    let result = run.all(schedule);
+    site.report.report(&Event::Finished { stage: Stage::Build });
+    result
+}
+
+/// The key under which a package's tree would be found, and the tree if it is there:
+/// nothing is built. `None` where a dependency is not there, since the key needs its tree.
+pub fn find_built(graph: &Graph, tarballs: &[SourceTarball], base: &Base, store: &Store) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
+    let recipe = recipe::digest(&base.r_home);
+    let mut found = BTreeMap::new();
+    let mut left = graph.needed();
+    loop {
+        let ready = left.iter().copied().filter(|at| graph.nodes[*at].closure.iter().all(|d| found.contains_key(d)));
+        let ready: Vec<usize> = ready.collect();
+        if ready.is_empty() {
+            return Ok(found);
+        }
+        for at in ready {
+            left.remove(&at);
+            let key = key_of(graph, tarballs, at, base, recipe, &found);
+            if let Some(package) = look_up(&graph.nodes[at].id, key, store)? {
+                found.insert(at, package);
+            }
+        }
+    }
+}
+
+fn key_of(
+    graph: &Graph,
+    tarballs: &[SourceTarball],
+    at: usize,
+    base: &Base,
+    recipe: Sha256Digest,
+    built: &BTreeMap<usize, BuiltPackage>,
+) -> BuildKey {
+    let node = &graph.nodes[at];
+    let trees = node.closure.iter().filter_map(|dependency| built.get(dependency));
+    let inputs = Inputs {
+        package: &node.id,
+        tarball: tarballs[at].sha256,
+        base: base.digest,
+        r: &base.r,
+        arch: base.arch,
+        recipe,
+        dependencies: trees.map(|package| (&package.id.name, package.tree)).collect(),
+    };
+    inputs.key()
+}
+
+/// A tree that is complete in the store.
+fn look_up(id: &PackageId, key: BuildKey, store: &Store) -> Result<Option<BuiltPackage>, BuildError> {
+    let Some(record) = store.record::<BuildRecord>(Kind::Build, &key.to_hex())? else { return Ok(None) };
+    let Ok(tree) = record.tree.parse::<TreeDigest>() else { return Ok(None) };
+    let unzipped_bytes = record.unzipped_bytes;
+    let package = BuiltPackage { id: id.clone(), key, tree, unzipped_bytes, from_store: true };
+    Ok(store.has_tree(tree.0).then_some(package))
+}
+
+struct Run<'a> {
+    graph: &'a Graph,
+    tarballs: &'a [SourceTarball],
+    site: Site<'a>,
+    options: &'a BuildOptions,
+    recipe: Sha256Digest,
+}
+
+impl Run<'_> {
+    fn schedule(&self, needed: &BTreeSet<usize>) -> Result<Schedule, BuildError> {
+        let mut estimates = BTreeMap::new();
+        for at in needed {
+            let name = self.graph.nodes[*at].id.name.as_str();
+            let record = self.site.store.record::<BuildRecord>(Kind::Timing, name)?;
+            let known = record.map(|record| Duration::from_millis(record.build_ms));
+            estimates.insert(*at, known.unwrap_or_else(|| guess(&self.tarballs[*at])));
+        }
+        let dependencies = needed.iter().map(|at| (*at, self.graph.nodes[*at].direct.clone())).collect();
+        Ok(Schedule::new(dependencies, |at| estimates[&at]))
+    }
+
+    /// Starts what is ready, waits for what runs, until nothing is left of either.
+    fn all(&self, mut schedule: Schedule) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
+        // Made when the first package has to be built: mostly none has.
+        let mut workshop: Option<Workshop> = None;
+        let mut state = State::default();
+        let (sender, outcomes) = mpsc::channel();
+        std::thread::scope(|scope| {
+            loop {
+                while state.n_running < self.options.n_jobs.get() && state.stopped.is_none() {
+                    let Some(at) = schedule.next() else { break };
+                    let key = key_of(self.graph, self.tarballs, at, self.site.base, self.recipe, &state.built);
+                    if let Some(package) = look_up(&self.graph.nodes[at].id, key, self.site.store)? {
+                        self.site.report.report(&Event::FoundInStore { package: &package.id });
+                        schedule.done(at);
+                        state.built.insert(at, package);
+                        continue;
+                    }
+                    let workshop = match &workshop {
+                        Some(workshop) => workshop.clone(),
+                        None => workshop.insert(self.workshop()?).clone(),
+                    };
+                    if state.n_running == 0 {
+                        workshop.tokens.refill().map_err(BuildError::Tokens)?;
+                    }
+                    state.n_running += 1;
+                    let job = self.job(at, key, &state.built, workshop);
+                    let sender = sender.clone();
+                    scope.spawn(move || _ = sender.send((at, job.run())));
+                }
+                if state.n_running == 0 {
+                    break;
+                }
+                let Ok((at, outcome)) = outcomes.recv() else { break };
+                state.n_running -= 1;
+                state.take(at, outcome, &mut schedule);
+            }
+            Ok::<(), BuildError>(())
+        })?;
+        state.finish(&schedule, self.graph)
+    }
+
+    fn workshop(&self) -> Result<Workshop, BuildError> {
+        let folder = self.site.store.temp_dir("build-")?;
+        let tokens = Tokens::new(folder.path(), self.options.n_jobs.get()).map_err(BuildError::Tokens)?;
+        let makevars = folder.path().join("Makevars");
+        crate::sys::fs::write_atomic(&makevars, recipe::MAKEVARS_TEXT.as_bytes())?;
+        let root = self.site.base.root_for(self.site.engine, self.site.report)?;
+        Ok(Workshop { root, makevars, tokens: tokens.into(), _folder: folder.into() })
+    }
+
+    fn job(&self, at: usize, key: BuildKey, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
+        let node = &self.graph.nodes[at];
+        let library = node.closure.iter().filter_map(|dependency| built.get(dependency));
+        one::Job {
+            site: self.site,
+            tarball: &self.tarballs[at],
+            key,
+            library: library.map(|package| (package.id.name.clone(), package.tree)).collect(),
+            limits: self.options.limits,
+            workshop,
+        }
+    }
+}
+
+/// What all builds of a run share.
+#[derive(Clone)]
+struct Workshop {
+    root: Root,
+    makevars: std::path::PathBuf,
+    tokens: std::sync::Arc<Tokens>,
+    _folder: std::sync::Arc<tempfile::TempDir>,
+}
+
+/// How far a run has come.
+#[derive(Default)]
+struct State {
+    n_running: usize,
+    built: BTreeMap<usize, BuiltPackage>,
+    failed: BTreeMap<usize, Failure>,
+    /// What ends the run once those that are running have ended.
+    stopped: Option<BuildError>,
+}
+
+impl State {
+    fn take(&mut self, at: usize, outcome: Result<Outcome, BuildError>, schedule: &mut Schedule) {
+        match outcome {
+            Ok(Outcome::Built(package)) => {
+                schedule.done(at);
+                self.built.insert(at, package);
+            }
+            Ok(Outcome::Failed(failure)) => _ = self.failed.insert(at, *failure),
+            Err(error) => _ = self.stopped.get_or_insert(error),
+        }
+    }
+
+    fn finish(self, schedule: &Schedule, graph: &Graph) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
+        if let Some(error) = self.stopped {
+            return Err(error);
+        }
+        if self.failed.is_empty() {
+            return Ok(self.built);
+        }
+        let not_tried = schedule.left().into_iter().map(|at| graph.nodes[at].id.clone()).collect();
+        Err(BuildError::Failed { failed: self.failed.into_values().collect(), not_tried })
+    }
+}
+
+/// How long a package that was never built here may take, by its tarball's size. Only the
+/// order of builds depends on it.
+fn guess(tarball: &SourceTarball) -> Duration {
+    let per_megabyte = if tarball.description.needs_compilation { 20_000 } else { 1_000 };
+    Duration::from_millis(1_500 + tarball.n_bytes * per_megabyte / 1_000_000)
+}

@@ -1,0 +1,178 @@
+//! One package: its tarball unpacked, installed in a sandbox, and what came of it kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::error::{Failure, Reason};
+use super::{BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, recipe};
+use crate::engine::{Bind, EngineError, Limits, Sandbox};
+use crate::fetch::{self, SourceTarball};
+use crate::model::{BuildKey, PackageName, TreeDigest};
+use crate::report::Event;
+use crate::store::{BuildRecord, EntryKind, Kind, Store, StoreError};
+use crate::sys::fs;
+use crate::sys::process::{ProcessError, exit_code, signal_name};
+
+/// Lines of a log that the error shows.
+const N_LAST_LINES: usize = 15;
+
+pub(super) struct Job<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) tarball: &'a SourceTarball,
+    pub(super) key: BuildKey,
+    /// What it is built against.
+    pub(super) library: BTreeMap<PackageName, TreeDigest>,
+    pub(super) limits: Limits,
+    pub(super) workshop: Workshop,
+}
+
+pub(super) enum Outcome {
+    Built(BuiltPackage),
+    Failed(Box<Failure>),
+}
+
+impl Job<'_> {
+    pub(super) fn run(&self) -> Result<Outcome, BuildError> {
+        let Site { store, report, interrupt, .. } = self.site;
+        let id = &self.tarball.id;
+        let _mine = store.lock_key(&self.key.to_hex(), interrupt)?;
+        // Another process may have built it while we waited.
+        if let Some(package) = look_up(id, self.key, store)? {
+            report.report(&Event::FoundInStore { package: id });
+            return Ok(Outcome::Built(package));
+        }
+        let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
+        let _token = token.ok_or(BuildError::Interrupted)?;
+        report.report(&Event::Building { package: id });
+        let started = Instant::now();
+        match self.install()? {
+            Ok(tree) => {
+                let package = self.keep(tree, started.elapsed())?;
+                report.report(&Event::Built { package: id, elapsed: started.elapsed() });
+                Ok(Outcome::Built(package))
+            }
+            Err(reason) => {
+                report.report(&Event::BuildFailed { package: id });
+                Ok(Outcome::Failed(Box::new(self.failure(reason))))
+            }
+        }
+    }
+
+    /// Installs with compilers in parallel, and should `make` fail over that, once more
+    /// without: not every package's rules are complete.
+    fn install(&self) -> Result<Result<TreeDigest, Reason>, BuildError> {
+        let log_path = self.site.store.log_path(self.key);
+        let log = fs::create(&log_path)?;
+        let first = self.attempt(&log, true)?;
+        let failed = matches!(first, Err(Reason::Exit(_))) && self.tarball.description.needs_compilation;
+        if !failed || !looks_like_make(&fs::last_lines(&log_path, N_LAST_LINES)) {
+            return Ok(first);
+        }
+        self.attempt(&log, false)
+    }
+
+    fn attempt(&self, log: &std::fs::File, parallel: bool) -> Result<Result<TreeDigest, Reason>, BuildError> {
+        let Site { store, engine, interrupt, .. } = self.site;
+        let name = &self.tarball.id.name;
+        let work = store.temp_dir("package-")?;
+        let (sources, library) = (work.path().join("src"), work.path().join("library"));
+        fs::create_dir_all(&sources)?;
+        fs::create_dir_all(&library)?;
+        fetch::unpack(self.tarball.sha256, &self.tarball.id, &sources, store).map_err(Box::new)?;
+        if let Some(user) = engine.build_user() {
+            fs::chown_all(work.path(), user, user)?;
+        }
+        let sandbox = self.sandbox(&sources, &library, parallel)?;
+        let status = match engine.run(&sandbox, log, interrupt) {
+            Ok(status) => status,
+            Err(EngineError::Process(ProcessError::TimedOut { limit, .. })) => return Ok(Err(Reason::TooLong(limit))),
+            Err(EngineError::Process(ProcessError::Interrupted)) => return Err(BuildError::Interrupted),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(reason) = failure_of(status) {
+            return Ok(Err(reason));
+        }
+        let installed = library.join(name.as_str());
+        if !fs::exists(&installed.join("DESCRIPTION")) {
+            return Ok(Err(Reason::NoPackage));
+        }
+        match store.keep_folder(&installed) {
+            Ok(tree) => Ok(Ok(tree)),
+            Err(error @ (StoreError::UnsupportedFile { .. } | StoreError::EscapingLink { .. })) => {
+                Ok(Err(Reason::Unkeepable(error.to_string())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn sandbox(&self, sources: &Path, library: &Path, parallel: bool) -> Result<Sandbox, BuildError> {
+        let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.to_owned(), writable };
+        let mut binds = vec![
+            bind(sources, recipe::SOURCES, true),
+            bind(&self.workshop.makevars, recipe::MAKEVARS, false),
+            bind(library, recipe::LIBRARY, true),
+        ];
+        if parallel {
+            binds.push(bind(self.workshop.tokens.path(), recipe::TOKENS, true));
+        }
+        for (name, tree) in &self.library {
+            let folder = self.site.store.materialise(*tree)?;
+            binds.push(bind(&folder, &format!("{}/{name}", recipe::LIBRARY), false));
+        }
+        Ok(Sandbox {
+            root: self.workshop.root.clone(),
+            binds,
+            env: recipe::environment(&self.site.base.r_home),
+            working_dir: recipe::SOURCES.to_owned(),
+            command: recipe::command(&self.tarball.id.name),
+            limits: self.limits,
+        })
+    }
+
+    fn keep(&self, tree: TreeDigest, elapsed: Duration) -> Result<BuiltPackage, BuildError> {
+        let (store, id) = (self.site.store, self.tarball.id.clone());
+        let unzipped_bytes = unzipped_bytes(store, tree)?;
+        let record = BuildRecord {
+            package: id.name.to_string(),
+            version: id.version.to_string(),
+            tree: tree.to_hex(),
+            unzipped_bytes,
+            build_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        };
+        store.put_record(Kind::Timing, id.name.as_str(), &record)?;
+        store.put_record(Kind::Build, &self.key.to_hex(), &record)?;
+        Ok(BuiltPackage { id, key: self.key, tree, unzipped_bytes, from_store: false })
+    }
+
+    fn failure(&self, reason: Reason) -> Failure {
+        let log = self.site.store.log_path(self.key);
+        let last_lines = fs::last_lines(&log, N_LAST_LINES);
+        let diagnosis = diagnosis::diagnose(&fs::last_lines(&log, 200));
+        Failure { package: self.tarball.id.clone(), reason, log: log.display().to_string(), last_lines, diagnosis }
+    }
+}
+
+fn unzipped_bytes(store: &Store, tree: TreeDigest) -> Result<u64, StoreError> {
+    let size = |kind: &EntryKind| match kind {
+        EntryKind::File { n_bytes, .. } => *n_bytes,
+        EntryKind::Symlink { target } => target.len() as u64,
+        EntryKind::Directory => 0,
+    };
+    Ok(store.entries(tree.0)?.iter().map(|entry| size(&entry.kind)).sum())
+}
+
+fn failure_of(status: ExitStatus) -> Option<Reason> {
+    match signal_name(status) {
+        Some(signal) => Some(Reason::Signal(signal)),
+        None if status.success() => None,
+        None => Some(Reason::Exit(exit_code(status))),
+    }
+}
+
+/// Whether a rule failed and nothing known was missing.
+fn looks_like_make(last_lines: &[String]) -> bool {
+    last_lines.iter().any(|line| line.starts_with("make") && line.contains("***"))
+        && diagnosis::diagnose(last_lines).is_none()
+}

@@ -1,0 +1,151 @@
+//! Stage 6: installed trees to layers: a plan (pure), then zips (disk).
+//!
+//! In a layer, packages lie where an R whose home is `/opt/R` looks for them:
+//!
+//! ```text
+//! R/                      Lambda unpacks each layer to /opt
+//!   library/
+//!     cli/DESCRIPTION …
+//!     rlang/…
+//! ```
+
+mod chunks;
+mod error;
+mod plan;
+mod zip;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use error::PackError;
+pub use plan::{LayerPlan, PlanInput, SizedPackage, plan_layers};
+
+use crate::model::{Architecture, ArchiveDigest, LayerDigest, RVersion};
+use crate::report::{Event, Report, Stage};
+use crate::store::{ArchiveRecord, Kind, Mount, Store};
+use crate::sys::fs;
+
+/// A layer whose zip lies in the output folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    pub name: String,
+    pub digest: LayerDigest,
+    pub archive: ArchiveDigest,
+    pub zip_bytes: u64,
+    pub unzipped_bytes: u64,
+    pub packages: Vec<SizedPackage>,
+}
+
+/// What names a layer beside its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    pub prefix: String,
+    pub r: RVersion,
+    pub arch: Architecture,
+}
+
+impl Naming {
+    /// `<prefix>-r4-5-x86-64-<16 hexadecimal digits>`: the same content has the same name.
+    pub fn layer_name(&self, digest: LayerDigest) -> String {
+        let r = self.r.minor_series().replace('.', "-");
+        let arch = self.arch.as_str().replace('_', "-");
+        format!("{}-r{r}-{arch}-{}", self.prefix, &digest.to_hex()[..16])
+    }
+}
+
+/// The digest of a planned layer: of its content, so known before it is zipped.
+pub fn layer_digest(plan: &LayerPlan, store: &Store) -> Result<LayerDigest, PackError> {
+    let mount = |package: &SizedPackage| Mount {
+        path: format!("R/library/{}", package.id.name),
+        tree: package.tree.0,
+    };
+    let mounts: Vec<Mount> = plan.packages.iter().map(mount).collect();
+    Ok(LayerDigest(store.compose(&mounts)?.0))
+}
+
+/// Writes the planned layers' zips into `folder`. A zip that is in the store, or lies
+/// there already, is not made again.
+pub fn pack(
+    plans: &[LayerPlan],
+    naming: &Naming,
+    folder: &Path,
+    store: &Store,
+    report: &dyn Report,
+) -> Result<Vec<Layer>, PackError> {
+    fs::create_dir_all(folder)?;
+    let total: u64 = plans.iter().map(|plan| plan.unzipped_bytes).sum();
+    report.report(&Event::Started {
+        stage: Stage::Pack,
+        n_items: usize::try_from(total).unwrap_or(usize::MAX),
+    });
+    let pack_one = |plan| pack_one(plan, naming, folder, (store, report));
+    let layers = plans.iter().map(pack_one).collect();
+    report.report(&Event::Finished { stage: Stage::Pack });
+    layers
+}
+
+fn pack_one(
+    plan: &LayerPlan,
+    naming: &Naming,
+    folder: &Path,
+    (store, report): (&Store, &dyn Report),
+) -> Result<Layer, PackError> {
+    let digest = layer_digest(plan, store)?;
+    let record = match store.record::<ArchiveRecord>(Kind::Archive, &digest.to_hex())? {
+        Some(record) if is_there(&record, store) => record,
+        _ => archive(digest, store, report)?,
+    };
+    let archive: ArchiveDigest = record.sha256.parse().map_err(|_| PackError::BrokenRecord { digest })?;
+    let name = naming.layer_name(digest);
+    let path = folder.join(format!("{name}.zip"));
+    if !has_bytes(&path, archive, record.n_bytes)? {
+        store.export_blob(archive.0, &path)?;
+    }
+    Ok(Layer {
+        name,
+        digest,
+        archive,
+        zip_bytes: record.n_bytes,
+        unzipped_bytes: plan.unzipped_bytes,
+        packages: plan.packages.clone(),
+    })
+}
+
+fn is_there(record: &ArchiveRecord, store: &Store) -> bool {
+    record.sha256.parse().is_ok_and(|digest| store.has_blob_of(digest, record.n_bytes))
+}
+
+fn has_bytes(path: &Path, archive: ArchiveDigest, n_bytes: u64) -> Result<bool, PackError> {
+    if fs::file_size(path) != Some(n_bytes) {
+        return Ok(false);
+    }
+    let (digest, _) = crate::sys::hash::sha256_of(fs::open(path)?).map_err(PackError::Zip)?;
+    Ok(ArchiveDigest(digest) == archive)
+}
+
+/// Zips a layer into the store.
+fn archive(digest: LayerDigest, store: &Store, report: &dyn Report) -> Result<ArchiveRecord, PackError> {
+    let entries = store.entries(digest.0)?;
+    let temp = store.temp_file()?;
+    zip::write(&entries, temp.as_file(), store, report)?;
+    temp.as_file().flush().map_err(PackError::Zip)?;
+    let (sha256, n_bytes) = crate::sys::hash::sha256_of(fs::open(temp.path())?).map_err(PackError::Zip)?;
+    store.keep_file(temp, sha256)?;
+    let record = ArchiveRecord { sha256: sha256.to_hex(), n_bytes };
+    store.put_record(Kind::Archive, &digest.to_hex(), &record)?;
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::hash::sha256;
+
+    #[test]
+    fn a_layer_s_name_fits_into_an_arn_and_says_what_it_runs_with() {
+        let naming =
+            Naming { prefix: "acme".to_owned(), r: "4.5.0".parse().unwrap(), arch: Architecture::X86_64 };
+        let name = naming.layer_name(LayerDigest(sha256(b"x")));
+        assert_eq!(name, "acme-r4-5-x86-64-2d711642b726b044");
+    }
+}
