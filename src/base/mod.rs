@@ -83,6 +83,14 @@ impl Base {
         }
     }
 
+    /// The base's root file system, where it is a folder.
+    pub fn rootfs(&self) -> Option<&Path> {
+        match &self.root {
+            Root::Folder(rootfs) => Some(rootfs),
+            Root::Image(_) => None,
+        }
+    }
+
     fn import(&self, container: &Container, rootfs: &Path, report: &dyn Report) -> Result<Root, BaseError> {
         let tag = format!("layr-base:{}", &self.digest.to_hex()[..16]);
         if let Some(id) = container.image_id(&tag) {

@@ -26,14 +26,17 @@ fn diagnose_line(line: &str) -> Option<String> {
     ];
     if NETWORK.iter().any(|sign| line.contains(sign)) {
         return Some(
-            "it tried to reach the network, which builds may not: what it downloads has to be in the base".to_owned(),
+            "it tried to reach the network, which builds may not: what it downloads has to be in the base"
+                .to_owned(),
         );
     }
     if line.contains("No space left on device") {
         return Some("the disk, or the sandbox's temporary folder, is full".to_owned());
     }
     if line.contains("virtual memory exhausted") || line.contains("cannot allocate memory") {
-        return Some("it needs more memory than a build may have: raise `memory` in [build] of layr.toml".to_owned());
+        return Some(
+            "it needs more memory than a build may have: raise `memory` in [build] of layr.toml".to_owned(),
+        );
     }
     None
 }
@@ -59,7 +62,11 @@ mod tests {
         ];
         for (line, part) in cases {
             let found = diagnose(&["make: done".to_owned(), line.to_owned(), "ERROR".to_owned()]);
-            assert_eq!(found.as_ref().is_some_and(|text| text.contains(part.unwrap_or("?"))), part.is_some(), "{line}");
+            assert_eq!(
+                found.as_ref().is_some_and(|text| text.contains(part.unwrap_or("?"))),
+                part.is_some(),
+                "{line}"
+            );
         }
     }
 }

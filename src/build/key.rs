@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Architecture, BaseDigest, BuildKey, PackageId, PackageName, RVersion, Sha256Digest, TreeDigest};
+use crate::model::{
+    Architecture, BaseDigest, BuildKey, PackageId, PackageName, RVersion, Sha256Digest, TreeDigest,
+};
 use crate::sys::hash::sha256;
 
 /// The inputs of one build, by value.
@@ -54,7 +56,8 @@ mod tests {
     #[test]
     fn each_input_changes_the_key() {
         let digest = |byte| Sha256Digest([byte; 32]);
-        let package = |version: &str| PackageId { name: "cli".parse().unwrap(), version: version.parse().unwrap() };
+        let package =
+            |version: &str| PackageId { name: "cli".parse().unwrap(), version: version.parse().unwrap() };
         let (r, newer_r, rlang): (RVersion, RVersion, PackageName) =
             ("4.5.0".parse().unwrap(), "4.5.1".parse().unwrap(), "rlang".parse().unwrap());
         let (cli, newer_cli) = (package("3.6.0"), package("3.6.1"));

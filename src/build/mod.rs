@@ -86,12 +86,18 @@ pub fn build(
 
 /// The key under which a package's tree would be found, and the tree if it is there:
 /// nothing is built. `None` where a dependency is not there, since the key needs its tree.
-pub fn find_built(graph: &Graph, tarballs: &[SourceTarball], base: &Base, store: &Store) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
+pub fn find_built(
+    graph: &Graph,
+    tarballs: &[SourceTarball],
+    base: &Base,
+    store: &Store,
+) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
     let recipe = recipe::digest(&base.r_home);
     let mut found = BTreeMap::new();
     let mut left = graph.needed();
     loop {
-        let ready = left.iter().copied().filter(|at| graph.nodes[*at].closure.iter().all(|d| found.contains_key(d)));
+        let ready =
+            left.iter().copied().filter(|at| graph.nodes[*at].closure.iter().all(|d| found.contains_key(d)));
         let ready: Vec<usize> = ready.collect();
         if ready.is_empty() {
             return Ok(found);
@@ -168,7 +174,8 @@ impl Run<'_> {
             loop {
                 while state.n_running < self.options.n_jobs.get() && state.stopped.is_none() {
                     let Some(at) = schedule.next() else { break };
-                    let key = key_of(self.graph, self.tarballs, at, self.site.base, self.recipe, &state.built);
+                    let key =
+                        key_of(self.graph, self.tarballs, at, self.site.base, self.recipe, &state.built);
                     if let Some(package) = look_up(&self.graph.nodes[at].id, key, self.site.store)? {
                         self.site.report.report(&Event::FoundInStore { package: &package.id });
                         schedule.done(at);
@@ -208,7 +215,13 @@ impl Run<'_> {
         Ok(Workshop { root, makevars, tokens: tokens.into(), _folder: folder.into() })
     }
 
-    fn job(&self, at: usize, key: BuildKey, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
+    fn job(
+        &self,
+        at: usize,
+        key: BuildKey,
+        built: &BTreeMap<usize, BuiltPackage>,
+        workshop: Workshop,
+    ) -> one::Job<'_> {
         let node = &self.graph.nodes[at];
         let library = node.closure.iter().filter_map(|dependency| built.get(dependency));
         one::Job {

@@ -87,7 +87,9 @@ impl Job<'_> {
         let sandbox = self.sandbox(&sources, &library, parallel)?;
         let status = match engine.run(&sandbox, log, interrupt) {
             Ok(status) => status,
-            Err(EngineError::Process(ProcessError::TimedOut { limit, .. })) => return Ok(Err(Reason::TooLong(limit))),
+            Err(EngineError::Process(ProcessError::TimedOut { limit, .. })) => {
+                return Ok(Err(Reason::TooLong(limit)));
+            }
             Err(EngineError::Process(ProcessError::Interrupted)) => return Err(BuildError::Interrupted),
             Err(error) => return Err(error.into()),
         };
@@ -108,7 +110,8 @@ impl Job<'_> {
     }
 
     fn sandbox(&self, sources: &Path, library: &Path, parallel: bool) -> Result<Sandbox, BuildError> {
-        let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.to_owned(), writable };
+        let bind =
+            |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.to_owned(), writable };
         let mut binds = vec![
             bind(sources, recipe::SOURCES, true),
             bind(&self.workshop.makevars, recipe::MAKEVARS, false),
@@ -150,7 +153,13 @@ impl Job<'_> {
         let log = self.site.store.log_path(self.key);
         let last_lines = fs::last_lines(&log, N_LAST_LINES);
         let diagnosis = diagnosis::diagnose(&fs::last_lines(&log, 200));
-        Failure { package: self.tarball.id.clone(), reason, log: log.display().to_string(), last_lines, diagnosis }
+        Failure {
+            package: self.tarball.id.clone(),
+            reason,
+            log: log.display().to_string(),
+            last_lines,
+            diagnosis,
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! News of a run, from the stages to whoever listens.
 
+mod terminal;
+
 use std::time::Duration;
+
+pub use terminal::{Terminal, Verbosity};
 
 use crate::model::PackageId;
 

@@ -55,7 +55,7 @@ impl GraphError {
 }
 
 impl Graph {
-    /// Joins the descriptions; `keep` names packages to ship although nothing needs them
+    /// Joins the descriptions; `r` is the base's, where it is known; `keep` names packages to ship although nothing needs them
     /// at run time.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Graph {
     /// Everything that does not fit together, at once.
     pub fn new(
         mut descriptions: Vec<Description>,
-        r: &RVersion,
+        r: Option<&RVersion>,
         keep: &BTreeSet<PackageName>,
     ) -> Result<Self, Vec<GraphError>> {
         descriptions.sort_by(|a, b| a.id.cmp(&b.id));
@@ -104,7 +104,8 @@ impl Graph {
     }
 }
 
-fn r_too_old(description: &Description, r: &RVersion) -> Option<GraphError> {
+fn r_too_old(description: &Description, r: Option<&RVersion>) -> Option<GraphError> {
+    let r = r?;
     let requirement = description.r.as_ref().filter(|requirement| !requirement.accepts(r))?;
     Some(GraphError::RTooOld {
         package: description.id.clone(),
@@ -185,7 +186,7 @@ mod tests {
     }
 
     fn graph(descriptions: Vec<Description>) -> Result<Graph, Vec<GraphError>> {
-        Graph::new(descriptions, &"4.5.0".parse().unwrap(), &BTreeSet::new())
+        Graph::new(descriptions, Some(&"4.5.0".parse().unwrap()), &BTreeSet::new())
     }
 
     #[test]

@@ -235,3 +235,11 @@ pub fn signal_name(status: ExitStatus) -> Option<String> {
     let raw = status.signal()?;
     Signal::from_named_raw(raw).map(|signal| format!("{signal:?}")).or_else(|| Some(format!("signal {raw}")))
 }
+
+/// How much memory the machine has.
+pub fn memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix(" kB")?;
+    Some(kilobytes.parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,129 @@
+//! Flags to values, and values to output. No stage sees clap, the environment or the clock.
+
+#![expect(clippy::disallowed_methods, reason = "the environment is read here, and nowhere else")]
+
+mod base;
+mod build;
+mod cache;
+mod plan;
+mod project;
+mod services;
+mod table;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, ExitCode};
+use crate::report::Verbosity;
+
+/// From an R lockfile to AWS Lambda layers, reproducibly
+#[derive(Debug, Parser)]
+#[command(name = "layr", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command has.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Say less: only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Never use the network
+    #[arg(long, global = true, env = "LAYR_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
+    /// Folder of the store; the platform's cache folder if not given
+    #[arg(long, global = true, value_name = "DIR", env = "LAYR_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+    /// No progress bars, also on a terminal
+    #[arg(long, global = true, env = "LAYR_NO_PROGRESS", value_parser = clap::builder::FalseyValueParser::new())]
+    no_progress: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lockfiles to layers in dist/
+    Build(build::Args),
+    /// What would be built and packed, and its sizes; builds nothing
+    Plan(plan::Args),
+    /// The environments that packages are built in
+    #[command(subcommand)]
+    Base(base::Command),
+    /// The store: what it holds, whether it is right, what of it can go
+    #[command(subcommand)]
+    Cache(cache::Command),
+}
+
+impl Global {
+    fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+/// Runs the program on the process's own arguments, streams and environment.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+        }
+    };
+    let mut stdout = anstream::stdout().lock();
+    let result = run(&cli, &mut stdout).and_then(|code| stdout.flush().map(|()| code).map_err(Error::Output));
+    match result {
+        Ok(code) => code,
+        // Whoever reads us has read enough.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Success,
+        Err(error) => {
+            if asks_for_json(&cli.command) {
+                _ = writeln!(stdout, "{}", table::error_json(&error));
+            }
+            let rendered = error.render();
+            let red = anstyle::AnsiColor::Red.on_default().bold();
+            let shown = rendered.replacen("error:", &format!("{red}error:{red:#}"), 1);
+            _ = anstream::stderr().write_all(shown.as_bytes());
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
+    match &cli.command {
+        Command::Build(args) => build::run(args, &cli.global, stdout),
+        Command::Plan(args) => plan::run(args, &cli.global, stdout),
+        Command::Base(command) => base::run(command, &cli.global, stdout),
+        Command::Cache(command) => cache::run(command, &cli.global, stdout),
+    }?;
+    Ok(ExitCode::Success)
+}
+
+fn asks_for_json(command: &Command) -> bool {
+    match command {
+        Command::Build(args) => args.json,
+        Command::Plan(args) => args.json,
+        Command::Base(_) | Command::Cache(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_do_not_contradict_one_another() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,255 @@
+//! Lockfiles, layr.toml and flags to what a run is to do.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::{BaseOptions, Recipe};
+use crate::build::BuildOptions;
+use crate::config::{self, Config};
+use crate::engine::{Choice, Limits};
+use crate::error::Error;
+use crate::lockfile;
+use crate::model::{LAMBDA, PackageName};
+use crate::pipeline::{BuildRequest, FunctionRequest};
+use crate::sys::fs;
+
+/// Flags that `build` and `plan` share.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProjectArgs {
+    /// Lockfiles: renv.lock or packrat.lock. Those of layr.toml's functions, or renv.lock or
+    /// packrat/packrat.lock, if none is given
+    lockfiles: Vec<PathBuf>,
+    /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
+    #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
+    base: Option<String>,
+    /// What to build with
+    #[arg(long, value_enum, env = "LAYR_ENGINE")]
+    engine: Option<EngineArg>,
+    /// Fetch what the lockfile has from repository NAME from URL instead
+    #[arg(long = "repository", value_name = "NAME=URL", value_parser = name_and_url)]
+    repositories: Vec<(String, String)>,
+    /// Where the layers go
+    #[arg(long, value_name = "DIR", default_value = "dist")]
+    out: PathBuf,
+    /// Packages at once, and compilers at once; as many as there are cores if not given
+    #[arg(short, long, value_name = "N", env = "LAYR_JOBS")]
+    jobs: Option<NonZeroUsize>,
+    /// Fail rather than change layr.lock
+    #[arg(long)]
+    locked: bool,
+    /// Where layr.lock is; beside layr.toml or the first lockfile if not given
+    #[arg(long, value_name = "FILE")]
+    layr_lock: Option<PathBuf>,
+    /// Use all five layers: the function's R is not a layer
+    #[arg(long)]
+    no_runtime: bool,
+    /// Build with the base's R even where the lockfile is for another
+    #[arg(long)]
+    allow_r_mismatch: bool,
+    /// Ship PACKAGE although nothing needs it at run time
+    #[arg(long, value_name = "PACKAGE")]
+    keep: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum EngineArg {
+    Auto,
+    Docker,
+    Podman,
+    Bwrap,
+}
+
+impl EngineArg {
+    pub(super) fn choice(self) -> Choice {
+        match self {
+            Self::Auto => Choice::Auto,
+            Self::Docker => Choice::Docker,
+            Self::Podman => Choice::Podman,
+            Self::Bwrap => Choice::Bwrap,
+        }
+    }
+}
+
+fn name_and_url(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, url)) if !name.is_empty() && url.contains("://") => {
+            Ok((name.to_owned(), url.trim_end_matches('/').to_owned()))
+        }
+        _ => Err("it must be of the form NAME=URL".to_owned()),
+    }
+}
+
+/// layr.toml of the working folder, if there is one.
+pub(super) fn read_config() -> Result<(Config, bool), Error> {
+    let text = fs::read_if_there(Path::new("layr.toml"))?;
+    let config = config::parse(&String::from_utf8_lossy(text.as_deref().unwrap_or_default()))?;
+    Ok((config, text.is_some()))
+}
+
+/// The recipe of a base by flag, else by layr.toml, else the one for real use.
+pub(super) fn recipe(flag: Option<&str>, config: &Config) -> Result<Recipe, Error> {
+    let recipe = Recipe::parse(flag.or(config.base.as_deref()).unwrap_or("al2023"))?;
+    match recipe {
+        Recipe::Folder(folder) => {
+            let absolute = std::path::absolute(&folder).map_err(fs::at("find", &folder))?;
+            Ok(Recipe::Folder(absolute))
+        }
+        other @ (Recipe::Debian { .. } | Recipe::Al2023 | Recipe::Image { .. }) => Ok(other),
+    }
+}
+
+/// The engine by flag, else by layr.toml, else the first that answers.
+pub(super) fn engine(flag: Option<EngineArg>, config: &Config) -> Result<Choice, Error> {
+    use clap::ValueEnum;
+    match (flag, &config.engine) {
+        (Some(flag), _) => Ok(flag.choice()),
+        (None, None) => Ok(Choice::Auto),
+        (None, Some(name)) => EngineArg::from_str(name, false).map(EngineArg::choice).map_err(|_| {
+            Error::Usage(format!("engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap"))
+        }),
+    }
+}
+
+impl ProjectArgs {
+    /// What to do, and for each repository URL of the lockfiles where to fetch from instead.
+    pub(super) fn request(&self) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
+        let (config, has_config) = read_config()?;
+        let functions = self.functions(&config)?;
+        let r = self.r_of(&functions);
+        let keep: Result<BTreeSet<PackageName>, _> =
+            self.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
+        let home = match functions.first() {
+            Some(function) if !has_config => fs::parent(&function.lockfile).to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let overrides = self.overrides(&config, &functions);
+        let request = BuildRequest {
+            base: recipe(self.base.as_deref(), &config)?,
+            base_options: BaseOptions {
+                mirror: config.mirror.clone(),
+                include: config.include.clone(),
+                r: config.r.clone().or(r),
+            },
+            engine: engine(self.engine, &config)?,
+            build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
+            prefix: config.prefix,
+            keep: keep?,
+            n_reserved: usize::from(!self.no_runtime),
+            allow_r_mismatch: self.allow_r_mismatch,
+            locked: self.locked,
+            layr_lock: self.layr_lock.clone().unwrap_or_else(|| home.join("layr.lock")),
+            out: self.out.clone(),
+            functions,
+        };
+        debug_assert!(request.n_reserved < LAMBDA.n_layers);
+        Ok((request, overrides))
+    }
+
+    fn n_jobs(&self) -> NonZeroUsize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn functions(&self, config: &Config) -> Result<Vec<FunctionRequest>, Error> {
+        if self.lockfiles.is_empty() && !config.functions.is_empty() {
+            let functions = config.functions.iter().map(|(name, function)| FunctionRequest {
+                name: name.clone(),
+                lockfile: function.lockfile.clone(),
+                code: function.code.clone(),
+            });
+            return Ok(functions.collect());
+        }
+        let mut lockfiles = self.lockfiles.clone();
+        if lockfiles.is_empty() {
+            let usual = ["renv.lock", "packrat/packrat.lock"].map(PathBuf::from);
+            let found = usual.into_iter().find(|path| fs::exists(path));
+            lockfiles.push(found.ok_or_else(|| {
+                Error::Usage("there is no renv.lock, packrat/packrat.lock or layr.toml here, and no lockfile was named".to_owned())
+            })?);
+        }
+        let mut functions: Vec<FunctionRequest> = Vec::new();
+        for lockfile in lockfiles {
+            let name = function_name(&lockfile);
+            if let Some(other) = functions.iter().find(|function| function.name == name) {
+                let (one, two) = (other.lockfile.display(), lockfile.display());
+                return Err(Error::Usage(format!(
+                    "`{one}` and `{two}` would both be function `{name}`: name them in layr.toml"
+                )));
+            }
+            functions.push(FunctionRequest { name, lockfile, code: None });
+        }
+        Ok(functions)
+    }
+
+    /// The R that the first lockfile is for. One that cannot be read is reported later.
+    fn r_of(&self, functions: &[FunctionRequest]) -> Option<crate::model::RVersion> {
+        let bytes = fs::read(&functions.first()?.lockfile).ok()?;
+        lockfile::parse(&String::from_utf8(bytes).ok()?).ok()?.r
+    }
+
+    fn overrides(&self, config: &Config, functions: &[FunctionRequest]) -> Vec<(String, String)> {
+        let mut named: Vec<(String, String)> = self.repositories.clone();
+        named.extend(
+            config
+                .repositories
+                .iter()
+                .map(|(name, url)| (name.clone(), url.trim_end_matches('/').to_owned())),
+        );
+        let mut overrides = Vec::new();
+        for function in functions {
+            let bytes = fs::read(&function.lockfile).unwrap_or_default();
+            let Ok(lockfile) = lockfile::parse(&String::from_utf8_lossy(&bytes)) else { continue };
+            for repository in lockfile.repositories {
+                let instead = named.iter().find(|(name, _)| *name == repository.name);
+                overrides.extend(instead.map(|(_, url)| (repository.url, url.clone())));
+            }
+        }
+        overrides.sort();
+        overrides.dedup();
+        overrides
+    }
+}
+
+/// `score/renv.lock` is function `score`; `demo.lock` is `demo`.
+fn function_name(lockfile: &Path) -> String {
+    let stem = lockfile.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if !matches!(stem.as_str(), "renv" | "packrat") {
+        return stem;
+    }
+    let folders = fs::parent(lockfile).components().rev().map(|part| part.as_os_str().to_string_lossy());
+    let named = folders.filter(|name| !matches!(&**name, "packrat" | "." | ".." | "/"));
+    named.map(std::borrow::Cow::into_owned).next().unwrap_or(stem)
+}
+
+fn limits(config: &Config) -> Limits {
+    /// Where the machine does not say how much it has.
+    const UNKNOWN_MEMORY: u64 = 8 << 30;
+    Limits {
+        memory_bytes: config
+            .memory_bytes
+            .or_else(crate::sys::process::memory_bytes)
+            .unwrap_or(UNKNOWN_MEMORY),
+        n_processes: config.n_processes,
+        time: Duration::from_secs(60 * config.build_minutes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_named_after_the_folder_of_its_lockfile() {
+        let cases = [
+            ("score/renv.lock", "score"),
+            ("a/score/packrat/packrat.lock", "score"),
+            ("renv.lock", "renv"),
+            ("./packrat/packrat.lock", "packrat"),
+            ("lockfiles/demo.lock", "demo"),
+        ];
+        for (path, name) in cases {
+            assert_eq!(function_name(Path::new(path)), name, "{path}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a run has made to text for people, and to JSON for programs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::base::Base;
+use crate::error::Error;
+use crate::model::{LAMBDA, human_bytes, human_duration};
+use crate::pack::Layer;
+use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, manifest};
+
+pub(super) fn to_json(value: &impl Serialize) -> String {
+    // Serializing plain strings and numbers to JSON cannot fail.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) fn error_json(error: &Error) -> String {
+    let rendered = error.render();
+    let message = rendered.trim_start_matches("error: ").split("\n\nhint:").next().unwrap_or_default();
+    to_json(&json!({
+        "schema": 1,
+        "error": { "exit_code": error.exit_code() as u8, "message": message.trim_end(), "hint": error.hint() },
+    }))
+}
+
+/// docs/build-json.md has the fields.
+pub(super) fn build_json(report: &BuildReport) -> String {
+    let mut value = serde_json::to_value(manifest(report)).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("fetched".to_owned(), report.n_fetched.into());
+        object.insert("built".to_owned(), report.n_built.into());
+        object.insert("from_store".to_owned(), report.n_from_store.into());
+        object.insert("seconds".to_owned(), report.elapsed.as_secs_f64().into());
+    }
+    to_json(&value)
+}
+
+/// The closing table: what was done, and each function's layers against the limits.
+pub(super) fn build_text(report: &BuildReport, out: &Path) -> String {
+    let mut text = format!(
+        "{} fetched, {} built, {} found in the store, in {}\n",
+        packages(report.n_fetched),
+        packages(report.n_built),
+        report.n_from_store,
+        human_duration(report.elapsed),
+    );
+    for function in &report.functions {
+        text.push_str(&format!("\nfunction {} ({})\n", function.name, function.lockfile));
+        for layer in &function.layers {
+            text.push_str(&layer_line(layer));
+        }
+        let layers: u64 = function.layers.iter().map(|layer| layer.unzipped_bytes).sum();
+        text.push_str(&usage(function.layers.len(), layers, function.code_bytes));
+    }
+    let zips: BTreeSet<&str> = report
+        .functions
+        .iter()
+        .flat_map(|function| &function.layers)
+        .map(|layer| layer.name.as_str())
+        .collect();
+    text.push_str(&format!("\n{} and layers.json are in {}\n", counted(zips.len(), "zip"), out.display()));
+    text
+}
+
+fn layer_line(layer: &Layer) -> String {
+    format!(
+        "  {}  {:>12}  {:>9} zipped  {:>9} unzipped\n",
+        layer.name,
+        packages(layer.packages.len()),
+        human_bytes(layer.zip_bytes),
+        human_bytes(layer.unzipped_bytes),
+    )
+}
+
+fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> String {
+    let used = layer_bytes + code_bytes;
+    format!(
+        "  {n_layers} of {} layers, {} of {} unzipped, {} left for the runtime and more code\n",
+        LAMBDA.n_layers,
+        human_bytes(used),
+        human_bytes(LAMBDA.unzipped_bytes),
+        human_bytes(LAMBDA.unzipped_bytes.saturating_sub(used)),
+    )
+}
+
+fn packages(n: usize) -> String {
+    counted(n, "package")
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+pub(super) fn plan_text(plan: &PlanReport) -> String {
+    let mut text = match &plan.base {
+        Some(base) => format!("base {} with R {}\n", base.recipe, base.r),
+        None => format!("base {} is to be made\n", plan.recipe),
+    };
+    for function in &plan.functions {
+        text.push_str(&format!("\nfunction {} ({})\n", function.name, function.lockfile));
+        for at in function.graph.needed() {
+            text.push_str(&plan_line(function, at));
+        }
+        match &function.layers {
+            Some(layers) => {
+                let bytes = layers.iter().map(|layer| layer.unzipped_bytes).sum();
+                text.push_str(&usage(layers.len(), bytes, function.code_bytes));
+            }
+            None => text.push_str("  sizes are known once everything is built\n"),
+        }
+    }
+    text
+}
+
+fn plan_line(function: &FunctionPlan, at: usize) -> String {
+    let node = &function.graph.nodes[at];
+    let state = match function.found.get(&at) {
+        Some(package) => format!("in the store, {}", human_bytes(package.unzipped_bytes)),
+        None => "to be built".to_owned(),
+    };
+    let shipped = if node.shipped { "" } else { ", built against only" };
+    format!("  {:<32}{state}{shipped}\n", node.id.to_string())
+}
+
+/// docs/plan-json.md has the fields.
+pub(super) fn plan_json(plan: &PlanReport) -> String {
+    let function = |function: &FunctionPlan| {
+        let packages = function.graph.needed().into_iter().map(|at| {
+            let (node, found) = (&function.graph.nodes[at], function.found.get(&at));
+            json!({
+                "name": node.id.name.to_string(),
+                "version": node.id.version.to_string(),
+                "shipped": node.shipped,
+                "in_store": found.is_some(),
+                "unzipped_bytes": found.map(|package| package.unzipped_bytes),
+            })
+        });
+        let layers = function.layers.as_ref().map(|layers| {
+            let layer = |layer: &crate::pack::LayerPlan| {
+                let names: Vec<_> = layer.packages.iter().map(|package| package.id.to_string()).collect();
+                json!({ "unzipped_bytes": layer.unzipped_bytes, "packages": names })
+            };
+            layers.iter().map(layer).collect::<Vec<_>>()
+        });
+        json!({
+            "name": function.name,
+            "lockfile": function.lockfile,
+            "code_bytes": function.code_bytes,
+            "packages": packages.collect::<Vec<_>>(),
+            "layers": layers,
+        })
+    };
+    let base =
+        plan.base.as_ref().map(|base| json!({ "recipe": base.recipe, "digest": base.digest.to_hex() }));
+    let functions: Vec<_> = plan.functions.iter().map(function).collect();
+    to_json(&json!({ "schema": 1, "base": base, "functions": functions }))
+}
+
+pub(super) fn base_line(base: &Base) -> String {
+    let digest = &base.digest.to_hex()[..16];
+    format!("{}  {digest}  R {}  {}  {}\n", base.recipe, base.r, base.arch, base.folder.display())
+}

@@ -1,0 +1,182 @@
+//! The text of layr.toml to a checked [`Config`]. Pure.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::model::RVersion;
+
+/// What the user wrote: nothing checked yet but the spelling of the keys.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawConfig {
+    base: RawBase,
+    build: RawBuild,
+    layers: RawLayers,
+    repositories: BTreeMap<String, String>,
+    functions: BTreeMap<String, RawFunction>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawBase {
+    recipe: Option<String>,
+    image: Option<String>,
+    rootfs: Option<String>,
+    r: Option<String>,
+    engine: Option<String>,
+    mirror: Option<String>,
+    include: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawBuild {
+    memory: Option<u64>,
+    processes: Option<u32>,
+    minutes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawLayers {
+    prefix: Option<String>,
+    keep: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawFunction {
+    lockfile: PathBuf,
+    code: Option<PathBuf>,
+}
+
+/// What the stages read: every field there, and in range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Recipe of the base, unless a flag says another.
+    pub base: Option<String>,
+    /// The R to install in a base whose recipe can choose.
+    pub r: Option<RVersion>,
+    pub engine: Option<String>,
+    pub mirror: Option<String>,
+    pub include: Vec<String>,
+    /// Of each build, in bytes; all of the machine's if `None`.
+    pub memory_bytes: Option<u64>,
+    pub n_processes: u32,
+    pub build_minutes: u64,
+    pub prefix: String,
+    pub keep: Vec<String>,
+    /// Where to fetch from instead, by the repository's name.
+    pub repositories: BTreeMap<String, String>,
+    /// By name; paths are relative to layr.toml.
+    pub functions: BTreeMap<String, FunctionConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionConfig {
+    pub lockfile: PathBuf,
+    pub code: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("layr.toml cannot be read:\n{}", .0.to_string().trim_end())]
+    Syntax(#[source] Box<toml::de::Error>),
+    #[error("[base] of layr.toml has {}, of which one is enough", .0.join(" and "))]
+    SeveralBases(Vec<&'static str>),
+    #[error("`{field}` in layr.toml is `{value}`, which is not {expected}")]
+    Value { field: &'static str, value: String, expected: &'static str },
+}
+
+impl ConfigError {
+    /// What the user can do next.
+    #[expect(clippy::unused_self, reason = "as all errors have it")]
+    pub fn hint(&self) -> Option<String> {
+        Some("docs/configuration.md lists the keys and what they may be".to_owned())
+    }
+}
+
+/// Reads layr.toml; an empty text gives the defaults.
+///
+/// # Errors
+///
+/// A key that is not known, or a value that is out of range.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::Syntax(Box::new(error)))?;
+    let RawBase { recipe, image, rootfs, r, engine, mirror, include } = raw.base;
+    let named = [("recipe", &recipe), ("image", &image), ("rootfs", &rootfs)];
+    let given: Vec<_> = named.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+    if given.len() > 1 {
+        return Err(ConfigError::SeveralBases(given));
+    }
+    let value =
+        |field, value: &str, expected| ConfigError::Value { field, value: value.to_owned(), expected };
+    let r = match r {
+        Some(text) => Some(text.parse().map_err(|_| value("base.r", &text, "a version of R such as 4.5.0"))?),
+        None => None,
+    };
+    let prefix = raw.layers.prefix.unwrap_or_else(|| "layr".to_owned());
+    if !is_prefix(&prefix) {
+        return Err(value("layers.prefix", &prefix, "1 to 32 letters, digits, `-` or `_`"));
+    }
+    let build_minutes = raw.build.minutes.unwrap_or(120);
+    if build_minutes == 0 || build_minutes > 24 * 60 {
+        return Err(value("build.minutes", &build_minutes.to_string(), "between 1 and 1440"));
+    }
+    let memory_bytes = raw.build.memory.map(|megabytes| megabytes << 20);
+    if memory_bytes.is_some_and(|bytes| bytes < 256 << 20) {
+        return Err(value("build.memory", &raw.build.memory.unwrap_or(0).to_string(), "256 MiB or more"));
+    }
+    let function = |raw: RawFunction| FunctionConfig { lockfile: raw.lockfile, code: raw.code };
+    Ok(Config {
+        base: recipe.or(image).or(rootfs),
+        r,
+        engine,
+        mirror,
+        include,
+        memory_bytes,
+        n_processes: raw.build.processes.unwrap_or(1024),
+        build_minutes,
+        prefix,
+        keep: raw.layers.keep,
+        repositories: raw.repositories,
+        functions: raw.functions.into_iter().map(|(name, raw)| (name, function(raw))).collect(),
+    })
+}
+
+/// With R's version, architecture and digest behind it, a name stays within 64 characters,
+/// so that the layer's ARN fits everywhere.
+fn is_prefix(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let config = parse("").unwrap();
+        assert_eq!((config.prefix.as_str(), config.base, config.n_processes), ("layr", None, 1024));
+    }
+
+    #[test]
+    fn what_is_misspelt_or_out_of_range_is_named() {
+        let cases = [
+            ("[layer]\nprefix = \"x\"", "layer"),
+            ("[layers]\nprefx = \"x\"", "prefx"),
+            ("[layers]\nprefix = \"a b\"", "layers.prefix"),
+            ("[base]\nrecipe = \"al2023\"\nrootfs = \"x/\"", "recipe and rootfs"),
+            ("[base]\nr = \"four\"", "base.r"),
+            ("[build]\nminutes = 0", "build.minutes"),
+            ("[functions.score]\ncode = \"x\"", "lockfile"),
+        ];
+        for (text, part) in cases {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{text:?} gave {message}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The stages' errors as one, with exit codes and hints.
+
+use std::io;
+
+use crate::base::{BaseError, InvalidRecipe};
+use crate::build::BuildError;
+use crate::config::ConfigError;
+use crate::engine::EngineError;
+use crate::fetch::FetchError;
+use crate::layr_lock::LayrLockError;
+use crate::lockfile::LockfileError;
+use crate::model::InvalidPackageName;
+use crate::pack::PackError;
+use crate::resolve::{GraphError, ResolveError};
+use crate::store::StoreError;
+use crate::sys::fs::PathError;
+
+/// Everything that can end a run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Recipe(#[from] InvalidRecipe),
+    #[error(transparent)]
+    Keep(#[from] InvalidPackageName),
+    #[error("failed to read the lockfile `{path}`")]
+    Lockfile {
+        path: String,
+        #[source]
+        source: LockfileError,
+    },
+    #[error("failed to read the lockfile")]
+    ReadLockfile {
+        #[source]
+        source: PathError,
+    },
+    #[error(transparent)]
+    LayrLock(#[from] LayrLockError),
+    #[error("{}", list("cannot be resolved", .0))]
+    Resolve(Vec<ResolveError>),
+    #[error("{}", list("do not fit together", .0))]
+    Graph(Vec<GraphError>),
+    #[error("{}", list("cannot be fetched", .0))]
+    Fetch(Vec<FetchError>),
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("{n_corrupt} blobs of the store held other bytes and were set aside")]
+    StoreDamaged { n_corrupt: usize },
+    #[error("failed to write the output")]
+    Output(#[source] io::Error),
+    #[error("failed to prepare for interrupts")]
+    Signals(#[source] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What a program that called us can go by. docs/exit-codes.md is made of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All went well.
+    Success = 0,
+    /// A bug, or an output that could not be written.
+    Bug = 1,
+    /// The command line or layr.toml is wrong.
+    Usage = 2,
+    /// The lockfile is missing or cannot be understood.
+    Lockfile = 10,
+    /// Packages cannot be resolved, or do not fit together.
+    Resolve = 11,
+    /// Source tarballs cannot be had, or are not what they should be.
+    Fetch = 12,
+    /// Packages do not build.
+    Build = 13,
+    /// The layers do not fit Lambda's limits, or cannot be written.
+    Pack = 14,
+    /// There is no base, or not the right one.
+    Base = 16,
+    /// There is nothing to build with.
+    Engine = 17,
+    /// The store cannot be used.
+    Store = 18,
+    /// layr.lock cannot be read, or --locked forbids what would change it.
+    LayrLock = 19,
+    /// Ctrl-C, or a request to terminate.
+    Interrupted = 130,
+}
+
+/// One error as it is; several under a head that counts them.
+fn list<E: std::error::Error>(what: &str, errors: &[E]) -> String {
+    match errors {
+        [error] => chain(error),
+        errors => {
+            let mut text = format!("{} packages {what}:", errors.len());
+            for error in errors {
+                text.push_str(&format!("\n  {}", chain(error).replace('\n', "\n  ")));
+            }
+            text
+        }
+    }
+}
+
+/// An error with what caused it, on lines of their own.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("\n  caused by: {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+impl Error {
+    /// Total, so that a new error asks for its code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) | Self::Config(_) | Self::Recipe(_) | Self::Keep(_) => ExitCode::Usage,
+            Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
+            Self::LayrLock(_) => ExitCode::LayrLock,
+            Self::Resolve(_) | Self::Graph(_) => ExitCode::Resolve,
+            Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
+                ExitCode::Interrupted
+            }
+            Self::Fetch(_) => ExitCode::Fetch,
+            Self::Base(BaseError::Interrupted)
+            | Self::Build(BuildError::Interrupted)
+            | Self::Store(StoreError::Interrupted)
+            | Self::Interrupted => ExitCode::Interrupted,
+            Self::Base(BaseError::Engine(_)) | Self::Engine(_) => ExitCode::Engine,
+            Self::Base(BaseError::Store(_) | BaseError::Path(_))
+            | Self::Build(BuildError::Store(_) | BuildError::Path(_))
+            | Self::Pack(PackError::Store(_))
+            | Self::StoreDamaged { .. }
+            | Self::Store(_) => ExitCode::Store,
+            Self::Base(_) => ExitCode::Base,
+            Self::Build(_) => ExitCode::Build,
+            Self::Pack(_) => ExitCode::Pack,
+            Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
+        }
+    }
+
+    /// What the user can do next, as an imperative; `None` where we know of nothing.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage(_) => Some("`layr help` tells what there is".to_owned()),
+            Self::Keep(_) => Some("--keep takes the names of packages".to_owned()),
+            Self::Config(error) => error.hint(),
+            Self::Recipe(error) => Some(error.hint()),
+            Self::Lockfile { source, .. } => source.hint(),
+            Self::ReadLockfile { .. } => {
+                Some("give the path of a `renv.lock` or a `packrat.lock`".to_owned())
+            }
+            Self::LayrLock(error) => error.hint(),
+            Self::Resolve(errors) => errors.first()?.hint(),
+            Self::Graph(errors) => errors.first()?.hint(),
+            Self::Fetch(errors) => errors.first()?.hint(),
+            Self::Base(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Build(error) => error.hint(),
+            Self::Pack(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Path(error) => error.hint(),
+            Self::StoreDamaged { .. } => {
+                Some("run the build again: what was set aside is made anew".to_owned())
+            }
+            Self::Output(_) | Self::Signals(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// Whether the store turned out to hold wrong bytes, which are set aside by now, so
+    /// that doing the work again mends it.
+    pub fn is_mended_by_repeating(&self) -> bool {
+        let damaged = |error: &StoreError| {
+            matches!(
+                error,
+                StoreError::Corrupt { .. } | StoreError::Missing { .. } | StoreError::NotCanonical { .. }
+            )
+        };
+        match self {
+            Self::Store(error)
+            | Self::Build(BuildError::Store(error))
+            | Self::Pack(PackError::Store(error)) => damaged(error),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "no other error is of the store")]
+            _ => false,
+        }
+    }
+
+    /// `error: …`, its causes, and a hint, ready to print.
+    pub fn render(&self) -> String {
+        let mut text = format!("error: {}\n", chain(self));
+        if let Some(hint) = self.hint() {
+            text.push_str(&format!("\nhint: {hint}\n"));
+        }
+        text
+    }
+}

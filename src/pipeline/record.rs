@@ -1,0 +1,165 @@
+//! What a run has made to the two files that remember it: layr.lock and dist/layers.json.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::BuildReport;
+use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
+use crate::pack::Layer;
+
+/// layers.json; docs/layers-json.md has the fields.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    schema: u32,
+    r: String,
+    arch: String,
+    base: ManifestBase,
+    functions: Vec<ManifestFunction>,
+    layers: Vec<ManifestLayer>,
+}
+
+#[derive(Debug, Serialize)]
+struct ManifestBase {
+    recipe: String,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ManifestFunction {
+    name: String,
+    lockfile: String,
+    /// Names, in attach order.
+    layers: Vec<String>,
+    code_bytes: u64,
+    unzipped_bytes: u64,
+    packages: Vec<ManifestPackage>,
+}
+
+#[derive(Debug, Serialize)]
+struct ManifestPackage {
+    name: String,
+    version: String,
+    layer: String,
+    tree: String,
+    unzipped_bytes: u64,
+    source_url: String,
+    source_sha256: String,
+    license: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ManifestLayer {
+    name: String,
+    digest: String,
+    zip: String,
+    zip_sha256: String,
+    zip_bytes: u64,
+    unzipped_bytes: u64,
+    packages: Vec<String>,
+}
+
+/// What the run has made, in the form of layers.json: the same for the same content.
+pub fn manifest(report: &BuildReport) -> Manifest {
+    let mut layers = BTreeMap::new();
+    for layer in report.functions.iter().flat_map(|function| &function.layers) {
+        layers.insert(layer.name.clone(), manifest_layer(layer));
+    }
+    let functions = report.functions.iter().map(|function| ManifestFunction {
+        name: function.name.clone(),
+        lockfile: function.lockfile.clone(),
+        layers: function.layers.iter().map(|layer| layer.name.clone()).collect(),
+        code_bytes: function.code_bytes,
+        unzipped_bytes: function.layers.iter().map(|layer| layer.unzipped_bytes).sum(),
+        packages: function.layers.iter().flat_map(|layer| packages_of(layer, function)).collect(),
+    });
+    Manifest {
+        schema: 1,
+        r: report.base.r.to_string(),
+        arch: report.base.arch.to_string(),
+        base: ManifestBase { recipe: report.base.recipe.clone(), digest: report.base.digest.to_hex() },
+        functions: functions.collect(),
+        layers: layers.into_values().collect(),
+    }
+}
+
+fn manifest_layer(layer: &Layer) -> ManifestLayer {
+    ManifestLayer {
+        name: layer.name.clone(),
+        digest: layer.digest.to_hex(),
+        zip: format!("{}.zip", layer.name),
+        zip_sha256: layer.archive.to_hex(),
+        zip_bytes: layer.zip_bytes,
+        unzipped_bytes: layer.unzipped_bytes,
+        packages: layer.packages.iter().map(|package| package.id.to_string()).collect(),
+    }
+}
+
+fn packages_of(layer: &Layer, function: &super::FunctionReport) -> Vec<ManifestPackage> {
+    let in_layer = |package: &&crate::pack::SizedPackage| {
+        function.packages.iter().find(|(built, _, _)| built.id == package.id)
+    };
+    let packages = layer.packages.iter().filter_map(|package| Some((package, in_layer(&package)?)));
+    packages
+        .map(|(package, (_, tarball, _))| ManifestPackage {
+            name: package.id.name.to_string(),
+            version: package.id.version.to_string(),
+            layer: layer.name.clone(),
+            tree: package.tree.to_hex(),
+            unzipped_bytes: package.unzipped_bytes,
+            source_url: tarball.url.clone(),
+            source_sha256: tarball.sha256.to_hex(),
+            license: tarball.description.license.clone(),
+        })
+        .collect()
+}
+
+pub fn render_manifest(manifest: &Manifest) -> String {
+    // Serializing plain strings and numbers to JSON cannot fail.
+    let mut text = serde_json::to_string_pretty(manifest).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) fn layr_lock(report: &BuildReport) -> LayrLock {
+    let mut sources = BTreeMap::new();
+    let mut layers = BTreeMap::new();
+    let mut functions = Vec::new();
+    for function in &report.functions {
+        for (package, tarball, _) in &function.packages {
+            let id = package.id.to_string();
+            let dependencies = function.dependencies.get(&id).cloned().unwrap_or_default();
+            sources.entry(id).or_insert_with(|| LockedSource {
+                name: package.id.name.to_string(),
+                version: package.id.version.to_string(),
+                url: tarball.url.clone(),
+                sha256: tarball.sha256.to_hex(),
+                size: tarball.n_bytes,
+                dependencies,
+            });
+        }
+        for layer in &function.layers {
+            let packages = layer.packages.iter().map(|package| package.id.to_string()).collect();
+            layers.insert(layer.digest, LockedLayer { digest: layer.digest.to_hex(), packages });
+        }
+        functions.push(LockedFunction {
+            name: function.name.clone(),
+            lockfile: function.lockfile.clone(),
+            packages: function.packages.iter().map(|(package, _, _)| package.id.to_string()).collect(),
+            layers: function.layers.iter().map(|layer| layer.digest.to_hex()).collect(),
+        });
+    }
+    let base = &report.base;
+    LayrLock {
+        version: LayrLock::VERSION,
+        base: Some(LockedBase {
+            recipe: base.recipe.clone(),
+            digest: base.digest.to_hex(),
+            r: base.r.to_string(),
+            arch: base.arch.to_string(),
+        }),
+        packages: sources.into_values().collect(),
+        functions,
+        layers: layers.into_values().collect(),
+    }
+}

@@ -1,0 +1,134 @@
+//! News to progress bars on a terminal, and to plain lines elsewhere; all on stderr.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Event, Report, Stage};
+use crate::model::human_duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// A reporter for people.
+pub struct Terminal {
+    verbosity: Verbosity,
+    bars: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bar: Option<ProgressBar>,
+    /// What is being built, by when it began, so that the longest stands first.
+    building: BTreeMap<usize, String>,
+    n_started: usize,
+}
+
+impl Terminal {
+    pub fn new(verbosity: Verbosity, no_progress: bool) -> Self {
+        let bars = !no_progress && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+        Self { verbosity, bars, state: Mutex::default() }
+    }
+
+    /// A line that stays; above the bar, where there is one.
+    fn line(&self, state: &State, text: &str) {
+        match &state.bar {
+            Some(bar) => bar.suspend(|| _ = writeln!(anstream::stderr(), "{text}")),
+            None => _ = writeln!(anstream::stderr(), "{text}"),
+        }
+    }
+
+    fn start(&self, state: &mut State, stage: Stage, n_items: usize) {
+        if !self.bars || n_items == 0 {
+            return;
+        }
+        let (verb, template) = match stage {
+            Stage::Fetch => ("fetching", "{prefix} [{bar:30}] {pos}/{len} {msg}"),
+            Stage::Build => ("building", "{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}"),
+            Stage::Pack => ("packing ", "{prefix} [{bar:30}] {bytes}/{total_bytes}"),
+        };
+        let bar = ProgressBar::with_draw_target(Some(n_items as u64), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(verb);
+        state.bar = Some(bar);
+    }
+
+    fn item_done(&self, state: &mut State, text: Option<String>) {
+        if let Some(bar) = &state.bar {
+            bar.inc(1);
+            bar.set_message(state.building.values().cloned().collect::<Vec<_>>().join(", "));
+        }
+        if let Some(text) = text.filter(|_| self.verbosity > Verbosity::Quiet) {
+            self.line(state, &text);
+        }
+    }
+}
+
+impl State {
+    fn ended(&mut self, name: &str) {
+        self.building.retain(|_, building| building != name);
+    }
+}
+
+impl Report for Terminal {
+    fn report(&self, event: &Event<'_>) {
+        let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { stage, n_items } => self.start(state, *stage, *n_items),
+            Event::Finished { .. } => {
+                if let Some(bar) = state.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Received { .. } => {
+                if let Some(bar) = &state.bar {
+                    bar.tick();
+                }
+            }
+            Event::Packed { n_bytes } => {
+                if let Some(bar) = &state.bar {
+                    bar.inc(*n_bytes);
+                }
+            }
+            Event::Fetched { package, .. } => {
+                let text = (self.verbosity == Verbosity::Verbose).then(|| format!("fetched {package}"));
+                self.item_done(state, text);
+            }
+            Event::FoundInStore { package } => {
+                let text =
+                    (self.verbosity == Verbosity::Verbose).then(|| format!("{package} is in the store"));
+                self.item_done(state, text);
+            }
+            Event::Building { package } => {
+                let at = state.n_started;
+                state.n_started += 1;
+                state.building.insert(at, package.name.to_string());
+            }
+            Event::Built { package, elapsed } => {
+                state.ended(package.name.as_str());
+                self.item_done(state, Some(format!("built {package} ({})", human_duration(*elapsed))));
+            }
+            Event::BuildFailed { package } => {
+                state.ended(package.name.as_str());
+                self.item_done(state, Some(format!("failed {package}")));
+            }
+            Event::Warning { text } => {
+                let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+                if self.verbosity > Verbosity::Quiet {
+                    self.line(state, &format!("{yellow}warning:{yellow:#} {text}"));
+                }
+            }
+            Event::Note { text } if self.verbosity > Verbosity::Quiet => self.line(state, text),
+            Event::Note { .. } => {}
+        }
+    }
+}
