@@ -21,6 +21,10 @@ pub struct Tool {
 
 pub const CURL: Tool = Tool { program: "curl", packages: &["curl"] };
 pub const XZ: Tool = Tool { program: "xz", packages: &["xz-utils"] };
+pub const GPGV: Tool = Tool { program: "gpgv", packages: &["gpgv"] };
+/// Not a program, but found and installed like one.
+pub const DEBIAN_KEYRING: Tool =
+    Tool { program: "/usr/share/keyrings/debian-archive-keyring.gpg", packages: &["debian-archive-keyring"] };
 pub const UNZIP: Tool = Tool { program: "unzip", packages: &["unzip"] };
 pub const MMDEBSTRAP: Tool = Tool { program: "mmdebstrap", packages: &["mmdebstrap"] };
 pub const BWRAP: Tool = Tool { program: "bwrap", packages: &["bubblewrap"] };
@@ -28,9 +32,9 @@ pub const DOCKER: Tool = Tool { program: "docker", packages: &["docker-cli", "do
 pub const DOCKERD: Tool = Tool { program: "dockerd", packages: &["docker.io"] };
 
 /// What the testbed needs.
-pub const FOR_TESTBED: &[Tool] = &[CURL, XZ];
+pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
-pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
+pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {

@@ -63,13 +63,14 @@ fn is_absent(cache: &Path, file: &SourceFile) -> bool {
 
 fn one(mirror: &str, file: &SourceFile, cache: &Path) -> Result<()> {
     let target = cache.join("downloads").join(file.file_name());
-    if !get(&format!("{mirror}/{}", file.path), &target, &|part| sha256(part, &file.sha256))? {
+    if !get(&format!("{mirror}/{}", file.path), &target, &|part| verify(part, &file.sha256))? {
         fs::write(cache.join("absent").join(file.file_name()), "")?;
     }
     Ok(())
 }
 
-fn sha256(part: &Path, expected: &str) -> Result<()> {
+/// Fails unless the file has this SHA-256, in lower-case hex.
+pub fn verify(part: &Path, expected: &str) -> Result<()> {
     let actual = digest_of(part)?;
     if actual != expected {
         bail!("{} has SHA-256 {actual}, expected {expected}", part.display());
@@ -77,9 +78,9 @@ fn sha256(part: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Downloads `url` to `target` once `verify` has approved of it; `false` where the
+/// Downloads `url` to `target` once `approve` has seen it; `false` where the
 /// server has no such file.
-pub fn get(url: &str, target: &Path, verify: &dyn Fn(&Path) -> Result<()>) -> Result<bool> {
+pub fn get(url: &str, target: &Path, approve: &dyn Fn(&Path) -> Result<()>) -> Result<bool> {
     let part = target.with_added_extension("part");
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--location", "--fail", "--retry", "3"])
@@ -95,7 +96,7 @@ pub fn get(url: &str, target: &Path, verify: &dyn Fn(&Path) -> Result<()>) -> Re
     if !output.status.success() {
         bail!("failed to download {url}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    verify(&part).with_context(|| format!("failed to verify {url}"))?;
+    approve(&part).with_context(|| format!("failed to verify {url}"))?;
     fs::rename(&part, target)?;
     Ok(true)
 }

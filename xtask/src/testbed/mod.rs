@@ -2,15 +2,17 @@
 //! archive keeps the sources of the R packages it ships.
 //!
 //! ```text
-//! <cache>/sources/<suite>.xz      the suites' lists of sources
-//! <cache>/downloads, <cache>/absent   see `download`
-//! <cache>/tarballs/<digest>/      source packages as on CRAN
-//! <cache>/repository/             the repository
-//! <cache>/repository.made-from    what it was made from; if that is the same, it is not made anew
+//! <cache>/sources/                     the suites' lists of sources, and what signs them
+//! <cache>/downloads/, <cache>/absent/  see `download`
+//! <cache>/tarballs/<format>/<digest>/  source packages as on CRAN
+//! <cache>/repository/                  the repository
+//! <cache>/repository.made-from         what it was made from; while that is the same, it stays
 //! ```
 
 pub mod download;
+mod even_writer;
 pub mod layout;
+mod release;
 mod repository;
 pub mod sources;
 pub mod tarball;
@@ -39,7 +41,7 @@ const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];
 const EXTRA: [&str; 1] = ["renv"];
 
 /// Changes whenever the same downloads would give another repository.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A repository on disk.
 #[derive(Debug, Clone)]
@@ -84,8 +86,10 @@ pub fn make(lockfiles: &Path, cache: &Path) -> Result<Testbed> {
         return Ok(testbed);
     }
     let mirror = mirror()?;
-    let indexes =
-        SUITES.iter().map(|suite| source_index(&mirror, suite, cache)).collect::<Result<Vec<_>>>()?;
+    let indexes = SUITES
+        .iter()
+        .map(|suite| sources::read(&release::sources(&mirror, suite, cache)?))
+        .collect::<Result<Vec<_>>>()?;
     let files = candidates(&wanted, &indexes);
     download::all(&mirror, files.clone(), cache)?;
     let layout = layout::arrange(normalise_all(&files, cache)?);
@@ -123,20 +127,6 @@ fn inputs(wanted: &Wanted) -> Result<String> {
     Ok(text)
 }
 
-fn source_index(mirror: &str, suite: &str, cache: &Path) -> Result<SourceIndex> {
-    let path = cache.join("sources").join(format!("{suite}.xz"));
-    if !path.is_file() {
-        eprintln!("testbed: getting the list of sources of {suite}");
-        fs::create_dir_all(cache.join("sources"))?;
-        let url = format!("{mirror}/dists/{suite}/main/source/Sources.xz");
-        let is_whole = |part: &Path| run::check(Command::new("xz").args(["--test", "--format=xz"]).arg(part));
-        if !download::get(&url, &path, &is_whole)? {
-            bail!("{url} does not exist");
-        }
-    }
-    sources::read(&path)
-}
-
 /// All files that may hold a version of a wanted package, suite by suite.
 fn candidates(wanted: &Wanted, indexes: &[SourceIndex]) -> Vec<SourceFile> {
     let names: BTreeSet<String> =
@@ -153,10 +143,11 @@ fn candidates(wanted: &Wanted, indexes: &[SourceIndex]) -> Vec<SourceFile> {
 }
 
 fn normalise_all(files: &[SourceFile], cache: &Path) -> Result<Vec<Tarball>> {
+    let made = cache.join("tarballs").join(FORMAT.to_string());
     let mut tarballs = Vec::new();
     for file in files {
         if let Some(original) = download::find(cache, file) {
-            tarballs.push(tarball::normalise(&original, &cache.join("tarballs").join(&file.sha256))?);
+            tarballs.push(tarball::normalise(&original, &made.join(&file.sha256))?);
         }
     }
     Ok(tarballs)

@@ -15,6 +15,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
+use super::even_writer::EvenWriter;
 use crate::dcf::{self, Record};
 
 /// A source package in the cache: `<name>_<version>.tar.gz`.
@@ -115,7 +116,7 @@ fn survey(original: &Path) -> Result<Contents> {
 fn repack(original: &Path, target: &Path, name: &str) -> Result<()> {
     let file = BufWriter::new(File::create(target)?);
     let gzip = GzBuilder::new().mtime(0).write(file, Compression::new(6));
-    let mut builder = Builder::new(gzip);
+    let mut builder = Builder::new(EvenWriter::new(gzip));
     each_entry(original, |entry| {
         let Some(rest) = within_top(&entry.path()?) else { return Ok(()) };
         let path = Path::new(name).join(&rest);
@@ -133,7 +134,13 @@ fn repack(original: &Path, target: &Path, name: &str) -> Result<()> {
         }
         Ok(())
     })?;
-    builder.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    builder
+        .into_inner()?
+        .finish()?
+        .finish()?
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .sync_all()?;
     Ok(())
 }
 
@@ -224,6 +231,7 @@ fn each_entry_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     const DESCRIPTION: &str = "Package: zoo\nVersion: 1.8-14\n";
 
@@ -254,7 +262,7 @@ mod tests {
         }
         let bytes = builder.into_inner().unwrap();
         let mut gzip = GzBuilder::new().mtime(7).write(File::create(&path).unwrap(), Compression::fast());
-        io::Write::write_all(&mut gzip, &bytes).unwrap();
+        gzip.write_all(&bytes).unwrap();
         gzip.finish().unwrap();
         path
     }
