@@ -35,7 +35,7 @@ struct RawBase {
 struct RawBuild {
     memory: Option<u64>,
     processes: Option<u32>,
-    minutes: Option<u64>,
+    seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,7 +65,7 @@ pub struct Config {
     /// Of each build, in bytes; all of the machine's if `None`.
     pub memory_bytes: Option<u64>,
     pub n_processes: u32,
-    pub build_minutes: u64,
+    pub build_seconds: u64,
     pub prefix: String,
     pub keep: Vec<String>,
     /// Where to fetch from instead, by the repository's name.
@@ -92,7 +92,6 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// What the user can do next.
-    #[expect(clippy::unused_self, reason = "as all errors have it")]
     pub fn hint(&self) -> Option<String> {
         Some("docs/configuration.md lists the keys and what they may be".to_owned())
     }
@@ -114,16 +113,18 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let value =
         |field, value: &str, expected| ConfigError::Value { field, value: value.to_owned(), expected };
     let r = match r {
-        Some(text) => Some(text.parse().map_err(|_| value("base.r", &text, "a version of R such as 4.5.0"))?),
+        Some(text) => {
+            Some(text.parse().ok().ok_or_else(|| value("base.r", &text, "a version of R such as 4.5.0"))?)
+        }
         None => None,
     };
     let prefix = raw.layers.prefix.unwrap_or_else(|| "layr".to_owned());
     if !is_prefix(&prefix) {
         return Err(value("layers.prefix", &prefix, "1 to 32 letters, digits, `-` or `_`"));
     }
-    let build_minutes = raw.build.minutes.unwrap_or(120);
-    if build_minutes == 0 || build_minutes > 24 * 60 {
-        return Err(value("build.minutes", &build_minutes.to_string(), "between 1 and 1440"));
+    let build_seconds = raw.build.seconds.unwrap_or(2 * 3600);
+    if !(1..=24 * 3600).contains(&build_seconds) {
+        return Err(value("build.seconds", &build_seconds.to_string(), "between 1 and 86400"));
     }
     let memory_bytes = raw.build.memory.map(|megabytes| megabytes << 20);
     if memory_bytes.is_some_and(|bytes| bytes < 256 << 20) {
@@ -138,7 +139,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         include,
         memory_bytes,
         n_processes: raw.build.processes.unwrap_or(1024),
-        build_minutes,
+        build_seconds,
         prefix,
         keep: raw.layers.keep,
         repositories: raw.repositories,
@@ -171,7 +172,7 @@ mod tests {
             ("[layers]\nprefix = \"a b\"", "layers.prefix"),
             ("[base]\nrecipe = \"al2023\"\nrootfs = \"x/\"", "recipe and rootfs"),
             ("[base]\nr = \"four\"", "base.r"),
-            ("[build]\nminutes = 0", "build.minutes"),
+            ("[build]\nseconds = 0", "build.seconds"),
             ("[functions.score]\ncode = \"x\"", "lockfile"),
         ];
         for (text, part) in cases {

@@ -190,13 +190,11 @@ impl Error {
                 StoreError::Corrupt { .. } | StoreError::Missing { .. } | StoreError::NotCanonical { .. }
             )
         };
-        match self {
-            Self::Store(error)
-            | Self::Build(BuildError::Store(error))
-            | Self::Pack(PackError::Store(error)) => damaged(error),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "no other error is of the store")]
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Store(error) | Self::Build(BuildError::Store(error)) | Self::Pack(PackError::Store(error))
+                if damaged(error)
+        )
     }
 
     /// `error: …`, its causes, and a hint, ready to print.

@@ -43,7 +43,7 @@ pub struct LockedSource {
     pub sha256: String,
     /// In bytes.
     pub size: u64,
-    /// Depends, Imports and LinkingTo, as `name version`.
+    /// `Depends`, `Imports` and `LinkingTo`, as `name version`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<String>,
 }

@@ -33,7 +33,7 @@ pub(super) fn build(
     let log = fs::create(&log_path)?;
     let digest = run
         .stream(&log, workshop.interrupt, |stream| unpack(stream, &rootfs))
-        .map_err(|error| failed(error, suite, &log_path))?;
+        .map_err(|error| failed(&error, suite, &log_path))?;
     let (r, r_home) = image::find_r(&rootfs, &recipe.to_string())?;
     let folder = store.base_folder(BaseDigest(digest));
     if !fs::exists(&folder) {
@@ -69,7 +69,7 @@ fn mmdebstrap(program: &Path, suite: &str, options: &BaseOptions) -> Program {
     run
 }
 
-fn failed(error: process::ProcessError, suite: &str, log: &Path) -> BaseError {
+fn failed(error: &process::ProcessError, suite: &str, log: &Path) -> BaseError {
     if matches!(error, process::ProcessError::Interrupted) {
         return BaseError::Interrupted;
     }

@@ -12,7 +12,7 @@ use crate::sys::process::ProcessError;
 pub enum BaseError {
     #[error("`mmdebstrap`, which makes Debian bases, is not on the search path")]
     NoMmdebstrap,
-    #[error("failed to make a base of Debian {suite}; the log is {log}{}", .last_lines.iter().map(|l| format!("\n  {l}")).collect::<String>())]
+    #[error("failed to make a base of Debian {suite}; the log is {log}\n  {}", .last_lines.join("\n  "))]
     Mmdebstrap { suite: String, log: String, last_lines: Vec<String> },
     #[error("failed to build the image of base `{recipe}`")]
     BuildImage {

@@ -56,13 +56,13 @@ fn of_image(recipe: &str, reference: &str, container: &Container, store: &Store)
     const ASK: &str = "cat(R.home(), format(getRversion()), R.version$arch, sep = '\\n')";
     let no_r = || BaseError::NoR { base: recipe.to_owned() };
     let answer =
-        container.output(reference, &["R", "--vanilla", "--no-echo", "-e", ASK]).map_err(|_| no_r())?;
+        container.output(reference, &["R", "--vanilla", "--no-echo", "-e", ASK]).ok().ok_or_else(no_r)?;
     let mut lines = answer.lines().map(str::trim);
     let r_home = lines.next().filter(|home| home.starts_with('/')).ok_or_else(no_r)?.to_owned();
     let r = lines.next().and_then(|version| version.parse().ok()).ok_or_else(no_r)?;
     let arch = lines.next().and_then(|arch| arch.parse().ok()).ok_or_else(no_r)?;
     let id = container.image_id(reference).ok_or_else(no_r)?;
-    let digest = BaseDigest(id.parse().map_err(|_| no_r())?);
+    let digest = BaseDigest(id.parse().ok().ok_or_else(no_r)?);
     let folder = store.base_folder(digest);
     fs::create_dir_all(&folder)?;
     Ok(Base { recipe: recipe.to_owned(), digest, r, r_home, arch, folder, root: Root::Image(id) })

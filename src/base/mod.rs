@@ -104,15 +104,15 @@ impl Base {
     fn from_folder(folder: &Path) -> Result<Option<Self>, BaseError> {
         let Some(bytes) = fs::read_if_there(&folder.join("base.json"))? else { return Ok(None) };
         let broken = || BaseError::BrokenRecord { folder: folder.display().to_string() };
-        let record: BaseRecord = serde_json::from_slice(&bytes).map_err(|_| broken())?;
+        let record: BaseRecord = serde_json::from_slice(&bytes).ok().ok_or_else(broken)?;
         let root = match &record.image {
             Some(image) => Root::Image(image.clone()),
             None => Root::Folder(folder.join("rootfs")),
         };
         Ok(Some(Self {
-            digest: record.digest.parse().map_err(|_| broken())?,
-            r: record.r.parse().map_err(|_| broken())?,
-            arch: record.arch.parse().map_err(|_| broken())?,
+            digest: record.digest.parse().ok().ok_or_else(broken)?,
+            r: record.r.parse().ok().ok_or_else(broken)?,
+            arch: record.arch.parse().ok().ok_or_else(broken)?,
             recipe: record.recipe,
             r_home: record.r_home,
             folder: folder.to_owned(),

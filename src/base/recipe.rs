@@ -24,7 +24,6 @@ pub enum Recipe {
 pub struct InvalidRecipe(String);
 
 impl InvalidRecipe {
-    #[expect(clippy::unused_self, reason = "as all errors have it")]
     pub fn hint(&self) -> String {
         "say `al2023`, `debian:trixie`, `IMAGE@sha256:DIGEST`, or the path of a root file system, \
          with a slash in it"
@@ -49,7 +48,7 @@ impl Recipe {
             }
         } else if let Some((name, digest)) = text.rsplit_once("@sha256:") {
             let valid = !name.is_empty() && !name.starts_with('-') && !name.contains(char::is_whitespace);
-            let digest = digest.parse().map_err(|_| invalid())?;
+            let digest = digest.parse().ok().ok_or_else(invalid)?;
             if valid { Ok(Self::Image { reference: text.to_owned(), digest }) } else { Err(invalid()) }
         } else if text.contains('/') || text == "." {
             Ok(Self::Folder(PathBuf::from(text)))

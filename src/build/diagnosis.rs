@@ -5,6 +5,15 @@ pub(super) fn diagnose(lines: &[String]) -> Option<String> {
     lines.iter().rev().find_map(|line| diagnose_line(line))
 }
 
+/// What programs say that find no network.
+const NETWORK: [&str; 5] = [
+    "Could not resolve host",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "cannot open URL",
+    "unable to resolve host",
+];
+
 fn diagnose_line(line: &str) -> Option<String> {
     if let Some(header) = missing_header(line) {
         return Some(format!(
@@ -17,13 +26,6 @@ fn diagnose_line(line: &str) -> Option<String> {
             "the base lacks the library `{library}`: make one that has it, with `layr base build --include PACKAGE`"
         ));
     }
-    const NETWORK: [&str; 5] = [
-        "Could not resolve host",
-        "Temporary failure in name resolution",
-        "Network is unreachable",
-        "cannot open URL",
-        "unable to resolve host",
-    ];
     if NETWORK.iter().any(|sign| line.contains(sign)) {
         return Some(
             "it tried to reach the network, which builds may not: what it downloads has to be in the base"

@@ -76,7 +76,7 @@ pub fn build(
     options: &BuildOptions,
 ) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
     let needed = graph.needed();
-    let run = Run { graph, tarballs, site, options, recipe: recipe::digest(&site.base.r_home) };
+    let run = Run { keys: Keys::new(graph, tarballs, site.base), site, options };
     let schedule = run.schedule(&needed)?;
     site.report.report(&Event::Started { stage: Stage::Build, n_items: needed.len() });
     let result = run.all(schedule);
@@ -92,7 +92,7 @@ pub fn find_built(
     base: &Base,
     store: &Store,
 ) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
-    let recipe = recipe::digest(&base.r_home);
+    let keys = Keys::new(graph, tarballs, base);
     let mut found = BTreeMap::new();
     let mut left = graph.needed();
     loop {
@@ -104,7 +104,7 @@ pub fn find_built(
         }
         for at in ready {
             left.remove(&at);
-            let key = key_of(graph, tarballs, at, base, recipe, &found);
+            let key = keys.of(at, &found);
             if let Some(package) = look_up(&graph.nodes[at].id, key, store)? {
                 found.insert(at, package);
             }
@@ -112,26 +112,34 @@ pub fn find_built(
     }
 }
 
-fn key_of(
-    graph: &Graph,
-    tarballs: &[SourceTarball],
-    at: usize,
-    base: &Base,
+/// What the keys of one function's packages are made of.
+struct Keys<'a> {
+    graph: &'a Graph,
+    tarballs: &'a [SourceTarball],
+    base: &'a Base,
     recipe: Sha256Digest,
-    built: &BTreeMap<usize, BuiltPackage>,
-) -> BuildKey {
-    let node = &graph.nodes[at];
-    let trees = node.closure.iter().filter_map(|dependency| built.get(dependency));
-    let inputs = Inputs {
-        package: &node.id,
-        tarball: tarballs[at].sha256,
-        base: base.digest,
-        r: &base.r,
-        arch: base.arch,
-        recipe,
-        dependencies: trees.map(|package| (&package.id.name, package.tree)).collect(),
-    };
-    inputs.key()
+}
+
+impl<'a> Keys<'a> {
+    fn new(graph: &'a Graph, tarballs: &'a [SourceTarball], base: &'a Base) -> Self {
+        Self { graph, tarballs, base, recipe: recipe::digest(&base.r_home) }
+    }
+
+    /// The key of a package all of whose dependencies are built.
+    fn of(&self, at: usize, built: &BTreeMap<usize, BuiltPackage>) -> BuildKey {
+        let node = &self.graph.nodes[at];
+        let trees = node.closure.iter().filter_map(|dependency| built.get(dependency));
+        let inputs = Inputs {
+            package: &node.id,
+            tarball: self.tarballs[at].sha256,
+            base: self.base.digest,
+            r: &self.base.r,
+            arch: self.base.arch,
+            recipe: self.recipe,
+            dependencies: trees.map(|package| (&package.id.name, package.tree)).collect(),
+        };
+        inputs.key()
+    }
 }
 
 /// A tree that is complete in the store.
@@ -144,23 +152,21 @@ fn look_up(id: &PackageId, key: BuildKey, store: &Store) -> Result<Option<BuiltP
 }
 
 struct Run<'a> {
-    graph: &'a Graph,
-    tarballs: &'a [SourceTarball],
+    keys: Keys<'a>,
     site: Site<'a>,
     options: &'a BuildOptions,
-    recipe: Sha256Digest,
 }
 
 impl Run<'_> {
     fn schedule(&self, needed: &BTreeSet<usize>) -> Result<Schedule, BuildError> {
         let mut estimates = BTreeMap::new();
         for at in needed {
-            let name = self.graph.nodes[*at].id.name.as_str();
+            let name = self.keys.graph.nodes[*at].id.name.as_str();
             let record = self.site.store.record::<BuildRecord>(Kind::Timing, name)?;
             let known = record.map(|record| Duration::from_millis(record.build_ms));
-            estimates.insert(*at, known.unwrap_or_else(|| guess(&self.tarballs[*at])));
+            estimates.insert(*at, known.unwrap_or_else(|| guess(&self.keys.tarballs[*at])));
         }
-        let dependencies = needed.iter().map(|at| (*at, self.graph.nodes[*at].direct.clone())).collect();
+        let dependencies = needed.iter().map(|at| (*at, self.keys.graph.nodes[*at].direct.clone())).collect();
         Ok(Schedule::new(dependencies, |at| estimates[&at]))
     }
 
@@ -174,9 +180,8 @@ impl Run<'_> {
             loop {
                 while state.n_running < self.options.n_jobs.get() && state.stopped.is_none() {
                     let Some(at) = schedule.next() else { break };
-                    let key =
-                        key_of(self.graph, self.tarballs, at, self.site.base, self.recipe, &state.built);
-                    if let Some(package) = look_up(&self.graph.nodes[at].id, key, self.site.store)? {
+                    let key = self.keys.of(at, &state.built);
+                    if let Some(package) = look_up(&self.keys.graph.nodes[at].id, key, self.site.store)? {
                         self.site.report.report(&Event::FoundInStore { package: &package.id });
                         schedule.done(at);
                         state.built.insert(at, package);
@@ -190,9 +195,9 @@ impl Run<'_> {
                         workshop.tokens.refill().map_err(BuildError::Tokens)?;
                     }
                     state.n_running += 1;
-                    let job = self.job(at, key, &state.built, workshop);
+                    let job = self.job(at, &state.built, workshop);
                     let sender = sender.clone();
-                    scope.spawn(move || _ = sender.send((at, job.run())));
+                    scope.spawn(move || _ = sender.send((at, outcome_of(&job))));
                 }
                 if state.n_running == 0 {
                     break;
@@ -203,7 +208,7 @@ impl Run<'_> {
             }
             Ok::<(), BuildError>(())
         })?;
-        state.finish(&schedule, self.graph)
+        state.finish(&schedule, self.keys.graph)
     }
 
     fn workshop(&self) -> Result<Workshop, BuildError> {
@@ -215,24 +220,24 @@ impl Run<'_> {
         Ok(Workshop { root, makevars, tokens: tokens.into(), _folder: folder.into() })
     }
 
-    fn job(
-        &self,
-        at: usize,
-        key: BuildKey,
-        built: &BTreeMap<usize, BuiltPackage>,
-        workshop: Workshop,
-    ) -> one::Job<'_> {
-        let node = &self.graph.nodes[at];
+    fn job(&self, at: usize, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
+        let node = &self.keys.graph.nodes[at];
         let library = node.closure.iter().filter_map(|dependency| built.get(dependency));
         one::Job {
             site: self.site,
-            tarball: &self.tarballs[at],
-            key,
+            tarball: &self.keys.tarballs[at],
+            key: self.keys.of(at, built),
             library: library.map(|package| (package.id.name.clone(), package.tree)).collect(),
             limits: self.options.limits,
             workshop,
         }
     }
+}
+
+/// A panic in a build must not leave the run waiting for its outcome.
+fn outcome_of(job: &one::Job<'_>) -> Result<Outcome, BuildError> {
+    let outcome = std::thread::scope(|scope| scope.spawn(|| job.run()).join());
+    outcome.unwrap_or_else(|_| Err(BuildError::Tokens(std::io::Error::other("a build panicked"))))
 }
 
 /// What all builds of a run share.

@@ -100,6 +100,9 @@ impl Job<'_> {
         if !fs::exists(&installed.join("DESCRIPTION")) {
             return Ok(Err(Reason::NoPackage));
         }
+        for folder in recipe::FOR_READERS {
+            fs::remove_dir_all(&installed.join(folder))?;
+        }
         match store.keep_folder(&installed) {
             Ok(tree) => Ok(Ok(tree)),
             Err(error @ (StoreError::UnsupportedFile { .. } | StoreError::EscapingLink { .. })) => {

@@ -45,6 +45,10 @@ const FLAGS: [&str; 12] = [
     "--library=/opt/R/library",
 ];
 
+/// Folders of an installed package that are for reading, not for running: the installer
+/// has no flag that leaves all of them out.
+pub(super) const FOR_READERS: [&str; 3] = ["doc", "help", "html"];
+
 /// The sandbox's whole environment. R stores the locale in every file it writes, and the
 /// compiler reads the epoch where a source asks for today's date.
 pub(super) fn environment(r_home: &str) -> Vec<(String, String)> {
@@ -81,7 +85,8 @@ pub(super) fn command(package: &PackageName) -> Vec<String> {
 
 /// Digest over the recipe: another recipe, other build keys.
 pub(super) fn digest(r_home: &str) -> Sha256Digest {
-    let mut text = format!("{SCRIPT}\0{MAKEVARS_TEXT}\0{SOURCES}\0{}", FLAGS.join("\0"));
+    let lists = [FLAGS.join("\0"), FOR_READERS.join("\0")];
+    let mut text = format!("{SCRIPT}\0{MAKEVARS_TEXT}\0{SOURCES}\0{}", lists.join("\0\0"));
     for (name, value) in environment(r_home) {
         text.push_str(&format!("\0{name}={value}"));
     }

@@ -1,7 +1,7 @@
 //! `layr cache stats`, `verify` and `gc`
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Global;
 use crate::error::Error;
@@ -31,7 +31,8 @@ pub(super) fn run(command: &Command, global: &Global, stdout: &mut dyn Write) ->
         Command::Stats => stats(&Store::open(&root)?)?,
         Command::Verify => verify(&Store::open(&root)?, stdout)?,
         Command::Gc(args) => {
-            let report = Store::gc(&root, Duration::from_secs(args.unused_for * 24 * 3600))?;
+            let report =
+                Store::gc(&root, Duration::from_secs(args.unused_for * 24 * 3600), SystemTime::now())?;
             format!("removed {} files, {}\n", report.n_removed, human_bytes(report.freed_bytes))
         }
     };

@@ -30,6 +30,7 @@ struct Cli {
 
 /// Flags that every command has.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 struct Global {
     /// Say less: only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -43,6 +44,26 @@ struct Global {
     /// Folder of the store; the platform's cache folder if not given
     #[arg(long, global = true, value_name = "DIR", env = "LAYR_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
+    /// Seconds without a byte after which a download is given up and tried again
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "LAYR_HTTP_TIMEOUT",
+        default_value_t = 20,
+        hide = true
+    )]
+    http_timeout: u64,
+    /// How often a download that failed is tried again
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "LAYR_HTTP_RETRIES",
+        default_value_t = 3,
+        hide = true
+    )]
+    http_retries: u32,
     /// No progress bars, also on a terminal
     #[arg(long, global = true, env = "LAYR_NO_PROGRESS", value_parser = clap::builder::FalseyValueParser::new())]
     no_progress: bool,

@@ -106,7 +106,7 @@ pub(super) fn engine(flag: Option<EngineArg>, config: &Config) -> Result<Choice,
     match (flag, &config.engine) {
         (Some(flag), _) => Ok(flag.choice()),
         (None, None) => Ok(Choice::Auto),
-        (None, Some(name)) => EngineArg::from_str(name, false).map(EngineArg::choice).map_err(|_| {
+        (None, Some(name)) => EngineArg::from_str(name, false).map(EngineArg::choice).ok().ok_or_else(|| {
             Error::Usage(format!("engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap"))
         }),
     }
@@ -117,7 +117,7 @@ impl ProjectArgs {
     pub(super) fn request(&self) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let (config, has_config) = read_config()?;
         let functions = self.functions(&config)?;
-        let r = self.r_of(&functions);
+        let r = r_of(&functions);
         let keep: Result<BTreeSet<PackageName>, _> =
             self.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
         let home = match functions.first() {
@@ -182,12 +182,6 @@ impl ProjectArgs {
         Ok(functions)
     }
 
-    /// The R that the first lockfile is for. One that cannot be read is reported later.
-    fn r_of(&self, functions: &[FunctionRequest]) -> Option<crate::model::RVersion> {
-        let bytes = fs::read(&functions.first()?.lockfile).ok()?;
-        lockfile::parse(&String::from_utf8(bytes).ok()?).ok()?.r
-    }
-
     fn overrides(&self, config: &Config, functions: &[FunctionRequest]) -> Vec<(String, String)> {
         let mut named: Vec<(String, String)> = self.repositories.clone();
         named.extend(
@@ -211,6 +205,12 @@ impl ProjectArgs {
     }
 }
 
+/// The R that the first lockfile is for. One that cannot be read is reported later.
+fn r_of(functions: &[FunctionRequest]) -> Option<crate::model::RVersion> {
+    let bytes = fs::read(&functions.first()?.lockfile).ok()?;
+    lockfile::parse(&String::from_utf8(bytes).ok()?).ok()?.r
+}
+
 /// `score/renv.lock` is function `score`; `demo.lock` is `demo`.
 fn function_name(lockfile: &Path) -> String {
     let stem = lockfile.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -231,7 +231,7 @@ fn limits(config: &Config) -> Limits {
             .or_else(crate::sys::process::memory_bytes)
             .unwrap_or(UNKNOWN_MEMORY),
         n_processes: config.n_processes,
-        time: Duration::from_secs(60 * config.build_minutes),
+        time: Duration::from_secs(config.build_seconds),
     }
 }
 

@@ -13,9 +13,6 @@ use crate::sys::interrupt::Interrupt;
 
 /// Downloads at once: enough to hide a mirror's latency, few enough to be polite.
 const N_DOWNLOADS: usize = 8;
-/// Silence after which a download is given up and tried again.
-const STALL: Duration = Duration::from_secs(20);
-const ATTEMPTS: u32 = 4;
 
 impl Global {
     /// `--cache-dir`, else the platform's cache folder.
@@ -41,8 +38,8 @@ impl Global {
             offline: self.offline,
             n_parallel: N_DOWNLOADS,
             overrides,
-            stall: STALL,
-            attempts: ATTEMPTS,
+            stall: Duration::from_secs(self.http_timeout.max(1)),
+            attempts: self.http_retries.saturating_add(1),
         };
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));

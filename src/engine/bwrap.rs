@@ -1,5 +1,6 @@
 //! A sandbox to bubblewrap's arguments.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{EngineError, NOBODY, Root, Sandbox};
@@ -37,6 +38,9 @@ pub(super) fn arguments(sandbox: &Sandbox, is_root: bool) -> Result<Vec<String>,
     for (name, value) in &sandbox.env {
         add(&["--setenv", name, value]);
     }
+    for folder in folders_to_make(sandbox) {
+        add(&["--perms", "0755", "--dir", &folder]);
+    }
     bind_root(rootfs, "", &mut add)?;
     add(&[
         "--proc",
@@ -62,6 +66,16 @@ pub(super) fn arguments(sandbox: &Sandbox, is_root: bool) -> Result<Vec<String>,
     add(&[&(sandbox.limits.memory_bytes / 1024).to_string(), &sandbox.limits.n_processes.to_string()]);
     args.extend(sandbox.command.iter().cloned());
     Ok(args)
+}
+
+/// The folders that binds lie in and that no bind brings; bwrap would make them closed to
+/// all but root.
+fn folders_to_make(sandbox: &Sandbox) -> BTreeSet<String> {
+    let is_inside_a_bind = |folder: &Path| sandbox.binds.iter().any(|bind| folder.starts_with(&bind.to));
+    let targets = sandbox.binds.iter().map(|bind| Path::new(&bind.to));
+    let above =
+        targets.flat_map(|target| target.ancestors().skip(1)).filter(|folder| !is_inside_a_bind(folder));
+    above.filter(|folder| *folder != Path::new("/")).map(|folder| folder.display().to_string()).collect()
 }
 
 /// Bounds memory and processes from inside, where the user is one that has none yet, and

@@ -132,7 +132,7 @@ impl Container {
             &limits.n_processes.to_string(),
         ]);
         add(&["--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777", "--workdir", &sandbox.working_dir]);
-        add(&["--user", &self.user(), "--entrypoint", "", "--pull", "never"]);
+        add(&["--user", &build_user(), "--entrypoint", "", "--pull", "never"]);
         if self.kind == ContainerProgram::Podman && !process::is_root() {
             add(&["--userns", "keep-id"]);
         }
@@ -150,11 +150,11 @@ impl Container {
         args.extend(sandbox.command.iter().cloned());
         args
     }
+}
 
-    /// Whoever owns the folders that are bound writable.
-    fn user(&self) -> String {
-        let (uid, gid) =
-            if process::is_root() { (super::NOBODY, super::NOBODY) } else { process::user_and_group() };
-        format!("{uid}:{gid}")
-    }
+/// Whoever owns the folders that are bound writable.
+fn build_user() -> String {
+    let (uid, gid) =
+        if process::is_root() { (super::NOBODY, super::NOBODY) } else { process::user_and_group() };
+    format!("{uid}:{gid}")
 }

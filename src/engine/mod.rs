@@ -95,13 +95,16 @@ impl Engine {
             Choice::Docker => container(ContainerProgram::Docker),
             Choice::Podman => container(ContainerProgram::Podman),
             Choice::Bwrap => bwrap(),
-            Choice::Auto => container(ContainerProgram::Docker)
-                .or_else(|docker| container(ContainerProgram::Podman).map_err(|podman| [docker, podman]))
-                .or_else(|tried| {
-                    bwrap().map_err(|bwrap| EngineError::None {
-                        tried: tried.into_iter().chain([bwrap]).collect(),
-                    })
-                }),
+            Choice::Auto => {
+                let mut tried = Vec::new();
+                for choice in [Choice::Docker, Choice::Podman, Choice::Bwrap] {
+                    match Self::find(choice, search_path) {
+                        Ok(engine) => return Ok(engine),
+                        Err(error) => tried.push(error),
+                    }
+                }
+                Err(EngineError::None { tried })
+            }
         }
     }
 

@@ -89,7 +89,7 @@ impl Dependency {
                 r = requirement.or(r);
                 continue;
             }
-            packages.push(Self { name: name.parse().map_err(|_| invalid())?, requirement });
+            packages.push(Self { name: name.parse().ok().ok_or_else(invalid)?, requirement });
         }
         Ok((packages, r))
     }

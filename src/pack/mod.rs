@@ -63,39 +63,36 @@ pub fn layer_digest(plan: &LayerPlan, store: &Store) -> Result<LayerDigest, Pack
     Ok(LayerDigest(store.compose(&mounts)?.0))
 }
 
-/// Writes the planned layers' zips into `folder`. A zip that is in the store, or lies
+/// Where zips go, and what tells of them.
+#[derive(Clone, Copy)]
+pub struct Output<'a> {
+    pub naming: &'a Naming,
+    pub folder: &'a Path,
+    pub store: &'a Store,
+    pub report: &'a dyn Report,
+}
+
+/// Writes the planned layers' zips into the output folder. A zip that is in the store, or lies
 /// there already, is not made again.
-pub fn pack(
-    plans: &[LayerPlan],
-    naming: &Naming,
-    folder: &Path,
-    store: &Store,
-    report: &dyn Report,
-) -> Result<Vec<Layer>, PackError> {
-    fs::create_dir_all(folder)?;
+pub fn pack(plans: &[LayerPlan], output: Output<'_>) -> Result<Vec<Layer>, PackError> {
+    fs::create_dir_all(output.folder)?;
     let total: u64 = plans.iter().map(|plan| plan.unzipped_bytes).sum();
-    report.report(&Event::Started {
-        stage: Stage::Pack,
-        n_items: usize::try_from(total).unwrap_or(usize::MAX),
-    });
-    let pack_one = |plan| pack_one(plan, naming, folder, (store, report));
-    let layers = plans.iter().map(pack_one).collect();
-    report.report(&Event::Finished { stage: Stage::Pack });
+    let n_items = usize::try_from(total).unwrap_or(usize::MAX);
+    output.report.report(&Event::Started { stage: Stage::Pack, n_items });
+    let layers = plans.iter().map(|plan| pack_one(plan, output)).collect();
+    output.report.report(&Event::Finished { stage: Stage::Pack });
     layers
 }
 
-fn pack_one(
-    plan: &LayerPlan,
-    naming: &Naming,
-    folder: &Path,
-    (store, report): (&Store, &dyn Report),
-) -> Result<Layer, PackError> {
+fn pack_one(plan: &LayerPlan, output: Output<'_>) -> Result<Layer, PackError> {
+    let Output { naming, folder, store, report } = output;
     let digest = layer_digest(plan, store)?;
     let record = match store.record::<ArchiveRecord>(Kind::Archive, &digest.to_hex())? {
         Some(record) if is_there(&record, store) => record,
         _ => archive(digest, store, report)?,
     };
-    let archive: ArchiveDigest = record.sha256.parse().map_err(|_| PackError::BrokenRecord { digest })?;
+    let broken = || PackError::BrokenRecord { digest };
+    let archive: ArchiveDigest = record.sha256.parse().ok().ok_or_else(broken)?;
     let name = naming.layer_name(digest);
     let path = folder.join(format!("{name}.zip"));
     if !has_bytes(&path, archive, record.n_bytes)? {

@@ -203,8 +203,9 @@ impl Writer<'_> {
     /// The central directory and the record that ends the zip.
     fn finish(mut self) -> Result<(), PackError> {
         let n_entries = self.headers.len() as u64;
-        let n_entries =
-            u16::try_from(n_entries).map_err(|_| limit("the number of files", n_entries, u16::MAX.into()))?;
+        let n_entries = u16::try_from(n_entries)
+            .ok()
+            .ok_or_else(|| limit("the number of files", n_entries, u16::MAX.into()))?;
         let start = to_u32("the zip's size", self.at)?;
         for header in std::mem::take(&mut self.headers) {
             let bytes = central_header(&header)?;
@@ -232,7 +233,8 @@ fn shared_fields(header: &Header) -> Result<Vec<u8>, PackError> {
         bytes.extend(field.to_le_bytes());
     }
     let length = u16::try_from(header.name.len())
-        .map_err(|_| limit("a path's length", header.name.len() as u64, u16::MAX.into()))?;
+        .ok()
+        .ok_or_else(|| limit("a path's length", header.name.len() as u64, u16::MAX.into()))?;
     bytes.extend(length.to_le_bytes());
     bytes.extend([0, 0]); // no extra fields
     Ok(bytes)
@@ -261,7 +263,7 @@ fn limit(what: &'static str, value: u64, limit: u64) -> PackError {
 }
 
 fn to_u32(what: &'static str, value: u64) -> Result<u32, PackError> {
-    u32::try_from(value).map_err(|_| limit(what, value, u32::MAX.into()))
+    u32::try_from(value).ok().ok_or_else(|| limit(what, value, u32::MAX.into()))
 }
 
 /// The store only gives safe names, but readers of zips differ on a few that it allows.

@@ -20,7 +20,7 @@ use crate::fetch::{self, FetchError, Http, SourceTarball};
 use crate::layr_lock::{LayrLock, LayrLockError};
 use crate::lockfile::Lockfile;
 use crate::model::{LAMBDA, PackageName, RVersion};
-use crate::pack::{self, Layer, LayerPlan, Naming, PlanInput};
+use crate::pack::{self, Layer, LayerPlan, Naming, Output, PlanInput};
 use crate::report::{Event, Report, Stage};
 use crate::resolve::{self, Graph, PackageIndex, Resolution};
 use crate::store::Store;
@@ -297,18 +297,13 @@ impl Run<'_> {
         let BuildRequest { base: recipe, base_options, .. } = self.request;
         let Services { store, report, interrupt, search_path, .. } = self.services;
         let found = base::find(recipe, base_options, locked.base_digest(), store)?;
-        let base = match found {
-            Some(base) => base,
-            None => {
-                let workshop = Workshop {
-                    store,
-                    engine: self.engine()?,
-                    report: &**report,
-                    interrupt,
-                    search_path: search_path.clone(),
-                };
-                base::build(recipe, base_options, &workshop)?
-            }
+        let base = if let Some(base) = found {
+            base
+        } else {
+            let engine = self.engine()?;
+            let search_path = search_path.clone();
+            let workshop = Workshop { store, engine, report: &**report, interrupt, search_path };
+            base::build(recipe, base_options, &workshop)?
         };
         match locked.base_digest() {
             Some(digest) if self.request.locked && digest != base.digest => {
@@ -362,7 +357,8 @@ impl Run<'_> {
         }
         let plans = self.plan_layers(&graph, &built, function.code_bytes)?;
         let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
-        let layers = pack::pack(&plans, &naming, &self.request.out, store, &**report)?;
+        let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
+        let layers = pack::pack(&plans, output)?;
         let dependencies = graph.nodes.iter().map(|node| {
             let direct = node.direct.iter().map(|at| graph.nodes[*at].id.to_string());
             (node.id.to_string(), direct.collect())

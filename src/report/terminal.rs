@@ -19,7 +19,7 @@ pub enum Verbosity {
 /// A reporter for people.
 pub struct Terminal {
     verbosity: Verbosity,
-    bars: bool,
+    has_bars: bool,
     state: Mutex<State>,
 }
 
@@ -33,20 +33,20 @@ struct State {
 
 impl Terminal {
     pub fn new(verbosity: Verbosity, no_progress: bool) -> Self {
-        let bars = !no_progress && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
-        Self { verbosity, bars, state: Mutex::default() }
+        let has_bars = !no_progress && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+        Self { verbosity, has_bars, state: Mutex::default() }
     }
 
     /// A line that stays; above the bar, where there is one.
-    fn line(&self, state: &State, text: &str) {
+    fn line(state: &State, text: &str) {
         match &state.bar {
             Some(bar) => bar.suspend(|| _ = writeln!(anstream::stderr(), "{text}")),
             None => _ = writeln!(anstream::stderr(), "{text}"),
         }
     }
 
-    fn start(&self, state: &mut State, stage: Stage, n_items: usize) {
-        if !self.bars || n_items == 0 {
+    fn begin(&self, shown: &mut State, stage: Stage, n_items: usize) {
+        if !self.has_bars || n_items == 0 {
             return;
         }
         let (verb, template) = match stage {
@@ -59,7 +59,7 @@ impl Terminal {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(verb);
-        state.bar = Some(bar);
+        shown.bar = Some(bar);
     }
 
     fn item_done(&self, state: &mut State, text: Option<String>) {
@@ -68,7 +68,7 @@ impl Terminal {
             bar.set_message(state.building.values().cloned().collect::<Vec<_>>().join(", "));
         }
         if let Some(text) = text.filter(|_| self.verbosity > Verbosity::Quiet) {
-            self.line(state, &text);
+            Self::line(state, &text);
         }
     }
 }
@@ -83,7 +83,7 @@ impl Report for Terminal {
     fn report(&self, event: &Event<'_>) {
         let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started { stage, n_items } => self.start(state, *stage, *n_items),
+            Event::Started { stage, n_items } => self.begin(state, *stage, *n_items),
             Event::Finished { .. } => {
                 if let Some(bar) = state.bar.take() {
                     bar.finish_and_clear();
@@ -124,10 +124,10 @@ impl Report for Terminal {
             Event::Warning { text } => {
                 let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
                 if self.verbosity > Verbosity::Quiet {
-                    self.line(state, &format!("{yellow}warning:{yellow:#} {text}"));
+                    Self::line(state, &format!("{yellow}warning:{yellow:#} {text}"));
                 }
             }
-            Event::Note { text } if self.verbosity > Verbosity::Quiet => self.line(state, text),
+            Event::Note { text } if self.verbosity > Verbosity::Quiet => Self::line(state, text),
             Event::Note { .. } => {}
         }
     }

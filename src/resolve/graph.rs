@@ -27,8 +27,8 @@ pub struct Node {
 pub enum GraphError {
     #[error("`{package}` needs `{dependency}`, which the lockfile does not lock")]
     NotLocked { package: PackageId, dependency: PackageName },
-    #[error("`{package}` needs `{dependency}` ({requirement}), but the lockfile locks `{locked}`")]
-    Conflict { package: PackageId, dependency: PackageName, requirement: Requirement, locked: PackageId },
+    #[error("`{package}` needs `{dependency}` ({requirement}), but the lockfile locks {locked}")]
+    Conflict { package: PackageId, dependency: PackageName, requirement: Box<Requirement>, locked: RVersion },
     #[error("`{package}` needs R ({requirement}), but the base has R {r}")]
     RTooOld { package: PackageId, requirement: Requirement, r: RVersion },
     #[error("these packages depend on one another in a circle: {}", .0.join(" -> "))]
@@ -45,9 +45,9 @@ impl GraphError {
             Self::NotLocked { dependency, .. } => {
                 Some(format!("in the project, `install.packages(\"{dependency}\")` and lock again"))
             }
-            Self::Conflict { locked, .. } => {
-                Some(format!("in the project, update `{}` and lock again", locked.name))
-            }
+            Self::Conflict { dependency, locked, .. } => Some(format!(
+                "in the project, update `{dependency}`, of which {locked} is locked, and lock again"
+            )),
             Self::RTooOld { .. } => Some("choose a base with a newer R, or lock an older version".to_owned()),
             Self::Cycle(_) => None,
         }
@@ -127,8 +127,8 @@ fn place(
         Some(requirement) if !requirement.accepts(&locked.version) => Err(GraphError::Conflict {
             package,
             dependency: dependency.name.clone(),
-            requirement: requirement.clone(),
-            locked: locked.clone(),
+            requirement: Box::new(requirement.clone()),
+            locked: locked.version.clone(),
         }),
         Some(_) | None => Ok(at),
     }
@@ -225,7 +225,7 @@ mod tests {
             [
                 "`a1 1.0` needs R (>= 4.6), but the base has R 4.5.0",
                 "`a1 1.0` needs `gone1`, which the lockfile does not lock",
-                "`a1 1.0` needs `b1` (>= 1.1), but the lockfile locks `b1 1.0`",
+                "`a1 1.0` needs `b1` (>= 1.1), but the lockfile locks 1.0",
                 "`b1 1.0` needs `gone2`, which the lockfile does not lock",
             ]
         );

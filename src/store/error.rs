@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::model::Sha256Digest;
-use crate::sys::fs::PathError;
+use crate::sys::fs::{MAKE_ROOM, PathError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -34,14 +34,15 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Path(error) => error.hint(),
-            Self::Missing { .. } | Self::Corrupt { .. } | Self::NotCanonical { .. } => {
-                Some("run again: what is missing is fetched or built anew; `layr cache verify` checks the rest".to_owned())
-            }
+            Self::Missing { .. } | Self::Corrupt { .. } | Self::NotCanonical { .. } => Some(
+                "run again: what is missing is fetched or built anew; `layr cache verify` checks the rest"
+                    .to_owned(),
+            ),
             Self::InUse { .. } => Some("wait until it has ended, and run again".to_owned()),
-            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Some("make room on that file system, or point LAYR_CACHE_DIR at another; what was finished is kept".to_owned())
+            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => Some(MAKE_ROOM.to_owned()),
+            Self::Write(_) | Self::UnsupportedFile { .. } | Self::EscapingLink { .. } | Self::Interrupted => {
+                None
             }
-            Self::Write(_) | Self::UnsupportedFile { .. } | Self::EscapingLink { .. } | Self::Interrupted => None,
         }
     }
 }

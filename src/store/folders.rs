@@ -142,16 +142,11 @@ impl Store {
         let mut directory = Directory::default();
         let mut below: BTreeMap<&str, Vec<Mount>> = BTreeMap::new();
         for mount in mounts {
-            match mount.path.split_once('/') {
-                Some((first, rest)) => {
-                    below.entry(first).or_default().push(Mount { path: rest.to_owned(), tree: mount.tree });
-                }
-                None => {
-                    let digest = Digest::new(mount.tree, self.blob_size(mount.tree)?);
-                    directory
-                        .directories
-                        .push(DirectoryNode { name: mount.path.clone(), digest: Some(digest) });
-                }
+            if let Some((first, rest)) = mount.path.split_once('/') {
+                below.entry(first).or_default().push(Mount { path: rest.to_owned(), tree: mount.tree });
+            } else {
+                let digest = Some(Digest::new(mount.tree, self.blob_size(mount.tree)?));
+                directory.directories.push(DirectoryNode { name: mount.path.clone(), digest });
             }
         }
         for (name, mounts) in below {
@@ -180,10 +175,12 @@ impl Store {
             }
         }
         // The folder may have been made by somebody else meanwhile, with the same content.
-        match fs::rename(temp.path(), &path) {
-            Err(error) if !fs::exists(&path) => Err(error.into()),
-            _ => Ok(path),
+        if let Err(error) = fs::rename(temp.path(), &path)
+            && !fs::exists(&path)
+        {
+            return Err(error.into());
         }
+        Ok(path)
     }
 
     fn place_blob(&self, digest: Sha256Digest, to: &Path, executable: bool) -> Result<(), StoreError> {

@@ -78,19 +78,19 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes records not used for `unused_for`, and every blob, tree and log that no
+    /// Removes records that, at `now`, were not used for `unused_for`, and every blob, tree and log that no
     /// record needs any more. Bases stay.
     ///
     /// # Errors
     ///
     /// [`StoreError::InUse`] where any other process has the store open.
-    pub fn gc(root: &Path, unused_for: Duration) -> Result<GcReport, StoreError> {
+    pub fn gc(root: &Path, unused_for: Duration, now: SystemTime) -> Result<GcReport, StoreError> {
         // Opened first, so that leftovers of killed runs are swept; then for us alone.
         drop(Self::open(root)?);
         let _alone = session::lock_exclusively(root)?;
         let store = Self { root: root.to_owned(), session: session::Session::unlocked(root)? };
         let mut report = GcReport::default();
-        let expired = SystemTime::now().checked_sub(unused_for);
+        let expired = now.checked_sub(unused_for);
         for kind in Kind::all() {
             for path in store.records(kind)? {
                 if expired.is_some_and(|limit| fs::modified(&path).is_ok_and(|used| used < limit)) {
@@ -214,9 +214,12 @@ mod tests {
         let store = Store::open(&root).unwrap();
         let (a1, b1) = (kept(&store, home.path(), "a1"), kept(&store, home.path(), "b1"));
         std::fs::remove_file(root.join("records/build/b1.json")).unwrap();
-        assert!(matches!(Store::gc(&root, Duration::from_secs(60)), Err(StoreError::InUse { .. })));
+        assert!(matches!(
+            Store::gc(&root, Duration::from_secs(60), SystemTime::now()),
+            Err(StoreError::InUse { .. })
+        ));
         drop(store);
-        let report = Store::gc(&root, Duration::from_secs(60)).unwrap();
+        let report = Store::gc(&root, Duration::from_secs(60), SystemTime::now()).unwrap();
         assert_eq!(report.n_removed, 3, "the file and two directory messages of b1");
         let store = Store::open(&root).unwrap();
         assert!(store.has_tree(a1.tree.parse().unwrap()));

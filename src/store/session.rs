@@ -1,7 +1,7 @@
 //! One run's presence in a store: its temporary folder, and the locks it holds.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::StoreError;
@@ -69,7 +69,7 @@ fn sweep(tmp: &Path) -> Result<(), StoreError> {
 pub struct KeyLock(#[expect(dead_code, reason = "held, not used")] File);
 
 impl KeyLock {
-    pub(super) fn acquire(path: &PathBuf, interrupt: &Interrupt) -> Result<Self, StoreError> {
+    pub(super) fn acquire(path: &Path, interrupt: &Interrupt) -> Result<Self, StoreError> {
         const BETWEEN_TRIES: Duration = Duration::from_millis(50);
         let file = fs::open_lock(path)?;
         loop {

@@ -24,17 +24,19 @@ pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PathEr
 impl PathError {
     /// What the user can do about it, where the cause is one of those that users meet.
     pub fn hint(&self) -> Option<String> {
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
-                "make room on that file system, or point LAYR_CACHE_DIR at another; what was finished is kept".to_owned(),
-            ),
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                Some("choose a place you may write to: LAYR_CACHE_DIR for the store, --out for the layers".to_owned())
-            }
-            _ => None,
+        let kind = self.source.kind();
+        if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Some(MAKE_ROOM.to_owned());
         }
+        matches!(kind, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied).then(|| {
+            "choose a place you may write to: LAYR_CACHE_DIR for the store, --out for the layers".to_owned()
+        })
     }
 }
+
+/// What to do about a full disk.
+pub const MAKE_ROOM: &str =
+    "make room on that file system, or point LAYR_CACHE_DIR at another; what was finished is kept";
 
 pub fn read(path: &Path) -> Result<Vec<u8>, PathError> {
     fs::read(path).map_err(at("read", path))

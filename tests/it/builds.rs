@@ -1,0 +1,175 @@
+//! Small packages built for real: what is built, what is not built again, what is said of
+//! those that do not build.
+
+use std::fs;
+
+use crate::world::{SourcePackage, World, ran, zips};
+
+const BUILD: i32 = 13;
+
+fn c_package(name: &str, code: &str) -> SourcePackage {
+    SourcePackage::new(name, &[]).file("NAMESPACE", format!("useDynLib({name})\n")).file("src/code.c", code)
+}
+
+#[test]
+fn a_second_build_builds_nothing_fetches_nothing_and_gives_the_same_bytes() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &["two2"]));
+    world.publish(&SourcePackage::new("two2", &[]));
+    world.lock(&["one1", "two2"]);
+    let Some(first) = world.build(&["--json"]) else { return };
+    assert_eq!((&first.succeeded().json()["built"], &first.json()["from_store"]), (&2.into(), &0.into()));
+    let (made, lock) = (zips(&world.path("project/dist")), world.read("project/layr.lock"));
+    assert_eq!(made.len(), 1);
+
+    fs::remove_dir_all(world.path("project/dist")).unwrap();
+    world.server.forget_requests();
+    let second = world.build(&["--json", "--locked", "--offline"]).unwrap();
+    assert_eq!((&second.succeeded().json()["built"], &second.json()["from_store"]), (&0.into(), &2.into()));
+    assert_eq!(zips(&world.path("project/dist")), made);
+    assert_eq!(world.read("project/layr.lock"), lock);
+    assert!(world.server.requests().is_empty());
+}
+
+#[test]
+fn what_is_only_linked_to_is_built_against_and_not_shipped() {
+    let world = World::new();
+    let user = c_package("user1", "#include <hdr1.h>\nint user1_value(void) { return HDR1; }\n").file(
+        "DESCRIPTION",
+        "Package: user1\nVersion: 1.0\nTitle: T\nLicense: MIT\nLinkingTo: hdr1\nNeedsCompilation: yes\n",
+    );
+    world.publish(&user);
+    world.publish(&SourcePackage::new("hdr1", &[]).file("inst/include/hdr1.h", "#define HDR1 1\n"));
+    world.lock(&["user1", "hdr1"]);
+    let Some(built) = world.build(&["--json"]) else { return };
+    assert_eq!(built.succeeded().json()["layers"][0]["packages"], serde_json::json!(["user1 1.0"]));
+    assert_eq!(built.json()["built"], 2);
+    let kept = world.build(&["--json", "--keep", "hdr1"]).unwrap();
+    assert_eq!(
+        kept.succeeded().json()["layers"][0]["packages"],
+        serde_json::json!(["hdr1 1.0", "user1 1.0"])
+    );
+}
+
+#[test]
+fn all_failures_are_listed_with_log_and_cause_and_the_rest_is_built() {
+    let world = World::new();
+    world.publish(&c_package("broken1", "int f( {\n"));
+    world.publish(&c_package("header1", "#include <udunits2.h>\n"));
+    world.publish(&SourcePackage::new("network1", &[]).file(
+        "configure",
+        "#!/bin/sh\n(exec 3<>/dev/null); echo 'GET http://10.0.0.1/' ; cat /proc/net/dev\necho 'curl: (6) Could not resolve host: example.org' >&2; exit 1\n",
+    ));
+    world.publish(&SourcePackage::new("needs1", &["broken1"]));
+    world.publish(&SourcePackage::new("fine1", &[]));
+    world.lock(&["broken1", "header1", "network1", "needs1", "fine1"]);
+    let Some(built) = world.build(&[]) else { return };
+    built.failed(
+        BUILD,
+        &[
+            "3 packages did not build",
+            "`broken1 1.0`: the installer ended with code 1",
+            "the base lacks the header `udunits2.h`",
+            "it tried to reach the network",
+            "not tried, since they need these: `needs1`",
+            "whole log: ",
+            "built fine1 1.0",
+        ],
+    );
+    let log = built.stderr.lines().find_map(|line| line.trim().strip_prefix("whole log: ")).unwrap();
+    assert!(fs::read_to_string(log).unwrap().contains("broken1"));
+}
+
+#[test]
+fn a_build_sees_no_network_no_secrets_and_can_write_nowhere_else() {
+    let world = World::new();
+    let probe = r#"#!/bin/sh
+{
+  echo "interfaces:$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | tr '\n' ,)"
+  echo "secret:$AWS_SECRET_ACCESS_KEY$GITHUB_PAT"
+  echo "user:$(id -u)"
+  touch /usr/written /etc/written /opt/R/written 2>/dev/null && echo "written"
+  echo "processes:$(ulimit -p 2>/dev/null || ulimit -u)"
+  echo "home:$(ls -A /root /home 2>/dev/null | grep -v : | tr -d '\n')"
+} > inst/probe
+"#;
+    let package = SourcePackage::new("probe1", &[]).file("configure", probe).file("inst/empty", "");
+    world.publish(&package);
+    world.lock(&["probe1"]);
+    let Some(base) = crate::world::base() else { return };
+    let mut command =
+        world.command(&["build", "--base", base.to_str().unwrap(), "--engine", "bwrap", "--json"]);
+    command.env("AWS_SECRET_ACCESS_KEY", "secret-1").env("GITHUB_PAT", "secret-2");
+    ran(&mut command).succeeded();
+    let (_, zip) = &zips(&world.path("project/dist"))[0];
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
+    let seen = std::io::read_to_string(archive.by_name("R/library/probe1/probe").unwrap()).unwrap();
+    assert_eq!(seen, "interfaces:lo,\nsecret:\nuser:65534\nprocesses:1024\nhome:\n");
+}
+
+#[test]
+fn a_build_that_never_ends_is_ended() {
+    let world = World::new();
+    world.publish(
+        &SourcePackage::new("fork1", &[]).file("configure", "#!/bin/sh\nsleep 1000 &\nsleep 1000\n"),
+    );
+    world.lock(&["fork1"]);
+    world.write("project/layr.toml", "[build]\nseconds = 2\n");
+    let Some(built) = world.build(&[]) else { return };
+    built.failed(BUILD, &["it took longer than 2.0 s"]);
+}
+
+#[test]
+fn a_changed_lockfile_is_refused_with_locked_and_taken_without() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &[]));
+    world.publish(&SourcePackage::new("two2", &[]));
+    world.lock(&["one1"]);
+    let Some(missing) = world.build(&["--locked"]) else { return };
+    missing.failed(19, &["there is no layr.lock"]);
+    world.build(&[]).unwrap().succeeded();
+    world.lock(&["one1", "two2"]);
+    let before = world.read("project/layr.lock");
+    world.build(&["--locked"]).unwrap().failed(19, &["package `two2 1.0` is new"]);
+    assert_eq!(world.read("project/layr.lock"), before);
+    world.build(&[]).unwrap().succeeded();
+    world.build(&["--locked"]).unwrap().succeeded();
+}
+
+#[test]
+fn other_bytes_than_layr_lock_has_are_refused_even_under_the_same_name() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &[]));
+    world.lock(&["one1"]);
+    let Some(first) = world.build(&[]) else { return };
+    first.succeeded();
+    world.publish(&SourcePackage::new("one1", &[]).file("R/code.R", "f_one1 <- function(x) system('id')\n"));
+    fs::remove_dir_all(world.path("store")).unwrap();
+    world.build(&[]).unwrap().failed(12, &["where layr.lock has", "not the one that was locked"]);
+}
+
+#[test]
+fn a_damaged_store_is_noticed_and_mended() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &[]));
+    world.lock(&["one1"]);
+    let Some(first) = world.build(&[]) else { return };
+    first.succeeded();
+    let made = zips(&world.path("project/dist"));
+    fs::remove_dir_all(world.path("project/dist")).unwrap();
+    fs::remove_dir_all(world.path("store/records/archive")).unwrap();
+    let namespace = blob_holding(&world, b"export(f_one1)\n");
+    let n_bytes = fs::metadata(&namespace).unwrap().len();
+    fs::remove_file(&namespace).unwrap();
+    fs::write(&namespace, vec![b'x'; usize::try_from(n_bytes).unwrap()]).unwrap();
+    let mended = world.build(&[]).unwrap();
+    assert!(mended.succeeded().stderr.contains("held other bytes"), "{}", mended.stderr);
+    assert_eq!(zips(&world.path("project/dist")), made);
+    world.layr(&["cache", "verify"]).succeeded();
+}
+
+fn blob_holding(world: &World, bytes: &[u8]) -> std::path::PathBuf {
+    let shards = fs::read_dir(world.path("store/blobs")).unwrap();
+    let blobs = shards.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
+    blobs.map(|blob| blob.unwrap().path()).find(|path| fs::read(path).unwrap() == bytes).unwrap()
+}

@@ -1,0 +1,261 @@
+//! Rules about the source itself, run with the other tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which module may use which. A new edge is a design decision: it is made here, and
+/// ARCHITECTURE.md says why.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("sys", &["model"]),
+    ("report", &["model"]),
+    ("lockfile", &["model"]),
+    ("resolve", &["model", "lockfile"]),
+    ("store", &["model", "sys"]),
+    ("engine", &["sys"]),
+    ("fetch", &["model", "sys", "report", "resolve", "store"]),
+    ("base", &["model", "sys", "report", "store", "engine"]),
+    ("build", &["model", "sys", "report", "resolve", "fetch", "store", "base", "engine"]),
+    ("pack", &["model", "sys", "report", "store"]),
+    ("config", &["model"]),
+    ("layr_lock", &["model"]),
+    (
+        "error",
+        &[
+            "model",
+            "sys",
+            "lockfile",
+            "resolve",
+            "fetch",
+            "build",
+            "store",
+            "pack",
+            "base",
+            "engine",
+            "config",
+            "layr_lock",
+        ],
+    ),
+    (
+        "pipeline",
+        &[
+            "model",
+            "sys",
+            "report",
+            "lockfile",
+            "resolve",
+            "fetch",
+            "build",
+            "store",
+            "pack",
+            "base",
+            "engine",
+            "layr_lock",
+            "error",
+        ],
+    ),
+];
+
+/// Who alone may speak of a vendor's crate.
+const VENDORS: &[(&str, &[&str])] = &[
+    ("reqwest", &["src/fetch/http.rs"]),
+    ("tokio", &["src/fetch/http.rs"]),
+    ("futures_util", &["src/fetch/http.rs"]),
+    ("clap", &["src/cli/"]),
+    ("ctrlc", &["src/cli/"]),
+    ("indicatif", &["src/report/terminal.rs"]),
+    ("prost", &["src/store/"]),
+    ("tar::", &["src/base/", "src/fetch/"]),
+    ("flate2", &["src/pack/chunks.rs", "src/fetch/"]),
+    ("toml::", &["src/config.rs", "src/layr_lock.rs"]),
+    ("rustix", &["src/sys/", "src/build/tokens.rs"]),
+];
+
+/// Files that only turn values into values.
+const PURE: &[&str] = &[
+    "src/model/",
+    "src/lockfile/",
+    "src/resolve/",
+    "src/config.rs",
+    "src/layr_lock.rs",
+    "src/base/recipe.rs",
+    "src/build/diagnosis.rs",
+    "src/build/key.rs",
+    "src/build/recipe.rs",
+    "src/build/schedule.rs",
+    "src/fetch/policy.rs",
+    "src/pack/plan.rs",
+    "src/store/tree.rs",
+];
+
+const IMPURE: &[&str] = &[
+    "sys::fs",
+    "sys::process",
+    "std::fs",
+    "std::env::",
+    "std::process",
+    "std::net",
+    "SystemTime",
+    "Instant::now",
+    "println!",
+];
+
+const MAX_LINES: usize = 400;
+
+#[test]
+fn modules_use_only_what_they_may() {
+    for (module, allowed) in MAY_USE {
+        let files = files_of(module);
+        assert!(!files.is_empty(), "no file of module {module}");
+        for (path, text) in files {
+            for used in crate_paths(&text) {
+                let fine = used == *module || allowed.contains(&used.as_str());
+                assert!(fine, "{path}: `{module}` must not use `crate::{used}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_module_has_its_row_in_the_table() {
+    let listed = |module: &String| module == "cli" || MAY_USE.iter().any(|(name, _)| name == module);
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for module in modules.map(str::to_owned) {
+        assert!(listed(&module), "`{module}` is not in MAY_USE");
+    }
+}
+
+#[test]
+fn a_vendor_s_crate_is_spoken_of_in_one_place() {
+    for (vendor, places) in VENDORS {
+        for (path, text) in sources("src") {
+            let used = without_tests(&text).lines().any(|line| !is_comment(line) && has_word(line, vendor));
+            let allowed = places.iter().any(|place| path.starts_with(place));
+            assert!(!used || allowed, "{path} speaks of `{vendor}`, which is for {places:?} alone");
+        }
+    }
+}
+
+#[test]
+fn pure_files_do_nothing_but_compute() {
+    for (path, text) in sources("src") {
+        if PURE.iter().any(|place| path.starts_with(place)) {
+            for word in IMPURE {
+                let used = without_tests(&text).lines().any(|line| !is_comment(line) && line.contains(word));
+                assert!(!used, "{path} is pure, and must not use `{word}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_few_screens() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")).chain(sources("xtask")) {
+        let n_lines = text.lines().count();
+        assert!(n_lines <= MAX_LINES, "{path} has {n_lines} lines, and wants to be two files");
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_is() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")).chain(sources("xtask")) {
+        assert!(text.starts_with("//! "), "{path} has no head");
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do_without_an_issue() {
+    let marks = ["TODO", "FIXME", "XXX"].map(|mark| format!("{mark}:"));
+    for (path, text) in sources("src").into_iter().chain(sources("xtask")) {
+        assert!(!marks.iter().any(|mark| text.contains(mark.as_str())), "{path} has something left to do");
+    }
+}
+
+#[test]
+fn the_version_has_a_heading_in_the_changelog() {
+    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    assert!(changelog.contains(&format!("## [{}]", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn the_readme_names_both_commands() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for command in ["cargo xtask demo", "cargo xtask test"] {
+        assert!(readme.contains(command), "{command}");
+    }
+}
+
+/// The first segment of each path that starts with `crate::`, groups included.
+fn crate_paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for after in text.split("crate::").skip(1) {
+        let Some(group) = after.strip_prefix('{') else {
+            found.push(ident(after));
+            continue;
+        };
+        let (mut depth, mut start) = (0, true);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                _ if start && !c.is_whitespace() => {
+                    found.push(ident(&group[at..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn groups_of_imports_are_read() {
+    assert_eq!(crate_paths("use crate::{\n a::{x, y},\n b,\n}; crate::c::d()"), ["a", "b", "c"]);
+}
+
+fn ident(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+/// Tests may do what the code that they test may not.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod").next().unwrap_or(text)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A module's files: `src/name.rs`, or all below `src/name/`.
+fn files_of(module: &str) -> Vec<(String, String)> {
+    let (file, folder) = (format!("src/{module}.rs"), format!("src/{module}/"));
+    sources("src").into_iter().filter(|(path, _)| *path == file || path.starts_with(&folder)).collect()
+}
+
+/// Paths from the root, and texts, of all Rust files below a folder.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut left: Vec<PathBuf> = vec![root().join(folder)];
+    let mut found = Vec::new();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            found.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}

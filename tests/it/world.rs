@@ -1,0 +1,236 @@
+//! What stories are told in: a home of their own, a repository on loopback, and the
+//! program itself. All is reached through settings that users have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+use xtask::serve::Server;
+
+/// A temporary home with a project, a store and a repository.
+pub struct World {
+    home: TempDir,
+    pub server: Server,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["project", "repository/src/contrib/Archive", "tmp"] {
+            fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let server = Server::start(home.path().join("repository")).unwrap();
+        let world = Self { home, server };
+        world.index("");
+        world
+    }
+
+    /// A world whose repository is the testbed with real packages.
+    pub fn with_repository(folder: &Path) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["project", "tmp"] {
+            fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        Self { home, server: Server::start(folder.to_owned()).unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Replaces the repository's index.
+    pub fn index(&self, text: &str) {
+        self.write("repository/src/contrib/PACKAGES", text);
+        self.write("repository/src/contrib/PACKAGES.gz", gzip(text.as_bytes()));
+    }
+
+    /// Puts a package into the repository and its index.
+    pub fn publish(&self, package: &SourcePackage) {
+        let (name, version) = (&package.name, &package.version);
+        self.write(&format!("repository/src/contrib/{name}_{version}.tar.gz"), package.tarball());
+        let index = self.read("repository/src/contrib/PACKAGES");
+        self.index(&format!("{index}Package: {name}\nVersion: {version}\n\n"));
+    }
+
+    /// A renv.lock that locks these packages to version 1.0 of the repository.
+    pub fn lock(&self, packages: &[&str]) {
+        self.write("project/renv.lock", renv_lock("4.5.0", packages));
+    }
+
+    /// `layr …` in the project's folder, with the repository in CRAN's place.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_layr"));
+        command.current_dir(self.path("project")).args(args).env_clear();
+        if args.first().is_some_and(|first| matches!(*first, "build" | "plan")) {
+            command.args(["--repository", &format!("CRAN={}", self.server.url())]);
+        }
+        for name in ["PATH", "DOCKER_HOST"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command.env("HOME", self.home.path()).env("LAYR_CACHE_DIR", self.path("store"));
+        command.env("LAYR_HTTP_TIMEOUT", "1").env("LAYR_HTTP_RETRIES", "1");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn layr(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// `layr build` with the real base, by bwrap; `None`, said aloud, where there is no base.
+    pub fn build(&self, args: &[&str]) -> Option<Ran> {
+        let base = base()?;
+        let mut all = vec!["build", "--base", base.to_str().unwrap(), "--engine", "bwrap"];
+        all.extend(args);
+        Some(self.layr(&all))
+    }
+
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+pub fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Ran {
+    /// Holds that it failed with `code`, and said all of `parts` and a hint.
+    #[track_caller]
+    pub fn failed(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, code, "{self:#?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is not in {}", self.stderr);
+        }
+        assert!(self.stderr.contains("\nhint: "), "no hint in {}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+    }
+
+    #[track_caller]
+    pub fn succeeded(&self) -> &Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+/// The base that `cargo xtask test` made.
+pub fn base() -> Option<PathBuf> {
+    from_environment("LAYR_TEST_BASE")
+}
+
+/// The repository of real packages that `cargo xtask test` made.
+pub fn repository() -> Option<PathBuf> {
+    from_environment("LAYR_TEST_REPOSITORY")
+}
+
+fn from_environment(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(name).map(PathBuf::from);
+    if path.is_none() {
+        eprintln!("SKIPPED: {name} is not set; `cargo xtask test` sets it");
+    }
+    path
+}
+
+/// The source of an R package, made in the test that needs it.
+pub struct SourcePackage {
+    pub name: String,
+    pub version: String,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl SourcePackage {
+    /// A package of one R function that imports others.
+    pub fn new(name: &str, imports: &[&str]) -> Self {
+        let mut description = format!("Package: {name}\nVersion: 1.0\nTitle: Test\nLicense: MIT\n");
+        if !imports.is_empty() {
+            description.push_str(&format!("Imports: {}\n", imports.join(", ")));
+        }
+        let namespace: String = imports.iter().map(|import| format!("import({import})\n")).collect();
+        let package = Self { name: name.to_owned(), version: "1.0".to_owned(), files: Vec::new() };
+        package
+            .file("DESCRIPTION", &description)
+            .file("NAMESPACE", &format!("{namespace}export(f_{name})\n"))
+            .file("R/code.R", &format!("f_{name} <- function(x) x + 1\n"))
+    }
+
+    /// Adds a file, or replaces it.
+    pub fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        self.files.retain(|(other, _)| other != path);
+        self.files.push((path.to_owned(), text.as_ref().to_vec()));
+        self
+    }
+
+    pub fn tarball(&self) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, bytes) in &self.files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(if path == "configure" { 0o755 } else { 0o644 });
+            builder.append_data(&mut header, format!("{}/{path}", self.name), bytes.as_slice()).unwrap();
+        }
+        gzip(&builder.into_inner().unwrap())
+    }
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `packages` are names, or `name version`.
+pub fn renv_lock(r: &str, packages: &[&str]) -> String {
+    let records = packages.iter().map(|package| {
+        let (name, version) = package.split_once(' ').unwrap_or((package, "1.0"));
+        format!(
+            r#"    "{name}": {{ "Package": "{name}", "Version": "{version}", "Source": "Repository", "Repository": "CRAN" }}"#
+        )
+    });
+    let records: Vec<_> = records.collect();
+    format!(
+        "{{\n  \"R\": {{\n    \"Version\": \"{r}\",\n    \"Repositories\": [ {{ \"Name\": \"CRAN\", \"URL\": \"https://cloud.r-project.org\" }} ]\n  }},\n  \"Packages\": {{\n{}\n  }}\n}}\n",
+        records.join(",\n")
+    )
+}
+
+/// The zips in a folder, by name, with their bytes.
+pub fn zips(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "zip"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
