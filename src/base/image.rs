@@ -134,8 +134,9 @@ pub(super) fn find_r(rootfs: &Path, base: &str) -> Result<(RVersion, String), Ba
     Err(BaseError::NoR { base: base.to_owned() })
 }
 
+/// The architecture this program was compiled for, which a sandbox without emulation has too.
 pub(super) fn host_architecture() -> Result<Architecture, BaseError> {
-    Architecture::host().map_err(|error| BaseError::Write(io::Error::other(error)))
+    std::env::consts::ARCH.parse().map_err(|error| BaseError::Write(io::Error::other(error)))
 }
 
 /// A root file system as a tar stream, for a container program to import.

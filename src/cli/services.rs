@@ -1,7 +1,7 @@
 //! The environment to what a run works with.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Global;
 use crate::error::Error;
@@ -13,6 +13,8 @@ use crate::sys::interrupt::Interrupt;
 
 /// Downloads at once: enough to hide a mirror's latency, few enough to be polite.
 const N_DOWNLOADS: usize = 8;
+/// The wait before the second try; it doubles from there.
+const BACKOFF: Duration = Duration::from_millis(500);
 
 impl Global {
     /// `--cache-dir`, else the platform's cache folder.
@@ -40,6 +42,8 @@ impl Global {
             overrides,
             stall: Duration::from_secs(self.http_timeout.max(1)),
             attempts: self.http_retries.saturating_add(1),
+            backoff: BACKOFF,
+            now: SystemTime::now(),
         };
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));

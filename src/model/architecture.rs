@@ -15,11 +15,6 @@ pub enum Architecture {
 pub struct UnknownArchitecture(String);
 
 impl Architecture {
-    /// The architecture this program was compiled for, which a sandbox without emulation has too.
-    pub fn host() -> Result<Self, UnknownArchitecture> {
-        std::env::consts::ARCH.parse()
-    }
-
     /// Lambda's spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 
 use xtask::serve::Fault;
 
-use crate::world::{SourcePackage, World, renv_lock};
+use crate::world::{SourcePackage, World, noise, renv_lock};
 
 const LOCKFILE: i32 = 10;
 const RESOLVE: i32 = 11;
@@ -104,8 +104,7 @@ fn a_server_that_stalls_or_cuts_off_ends_in_an_error_and_not_in_a_hang() {
 #[test]
 fn half_a_file_is_completed_and_not_begun_again() {
     let world = published();
-    let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    world.publish(&SourcePackage::new("one1", &[]).file("inst/noise", noise));
+    world.publish(&SourcePackage::new("one1", &[]).file("inst/noise", noise(200_000)));
     world.server.fault(TARBALL, Fault::CutAfterTimes(50_000, 1));
     plan(&world).succeeded();
     assert_eq!(world.server.count(TARBALL), 2);

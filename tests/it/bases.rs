@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::{Ran, SourcePackage, World, base, ran};
+use crate::world::{Ran, SourcePackage, World, base, noise, ran};
 
 fn world() -> World {
     let world = World::new();
@@ -79,8 +79,7 @@ fn with_store_on(world: &World, mount: &str, args: &[&str]) -> Option<Ran> {
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
     let world = world();
-    let noise: Vec<u8> = (0..8_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    world.publish(&SourcePackage::new("large1", &[]).file("inst/noise", noise));
+    world.publish(&SourcePackage::new("large1", &[]).file("inst/noise", noise(8_000_000)));
     world.lock(&["large1"]);
     let plan = ["plan", "--base", "debian:trixie"];
     let full = with_store_on(&world, "mount -t tmpfs -o size=2m tmpfs STORE", &plan);

@@ -11,21 +11,21 @@ use tempfile::TempDir;
 use xtask::serve::Server;
 
 /// A temporary home with a project, a store and a repository.
-pub struct World {
+pub(crate) struct World {
     home: TempDir,
-    pub server: Server,
+    pub(crate) server: Server,
 }
 
 /// How a run of the program ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["project", "repository/src/contrib/Archive", "tmp"] {
             fs::create_dir_all(home.path().join(folder)).unwrap();
@@ -37,7 +37,7 @@ impl World {
     }
 
     /// A world whose repository is the testbed with real packages.
-    pub fn with_repository(folder: &Path) -> Self {
+    pub(crate) fn with_repository(folder: &Path) -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["project", "tmp"] {
             fs::create_dir_all(home.path().join(folder)).unwrap();
@@ -45,28 +45,28 @@ impl World {
         Self { home, server: Server::start(folder.to_owned()).unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Replaces the repository's index.
-    pub fn index(&self, text: &str) {
+    pub(crate) fn index(&self, text: &str) {
         self.write("repository/src/contrib/PACKAGES", text);
         self.write("repository/src/contrib/PACKAGES.gz", gzip(text.as_bytes()));
     }
 
     /// Puts a package into the repository and its index.
-    pub fn publish(&self, package: &SourcePackage) {
+    pub(crate) fn publish(&self, package: &SourcePackage) {
         let (name, version) = (&package.name, &package.version);
         self.write(&format!("repository/src/contrib/{name}_{version}.tar.gz"), package.tarball());
         let index = self.read("repository/src/contrib/PACKAGES");
@@ -74,12 +74,12 @@ impl World {
     }
 
     /// A renv.lock that locks these packages to version 1.0 of the repository.
-    pub fn lock(&self, packages: &[&str]) {
+    pub(crate) fn lock(&self, packages: &[&str]) {
         self.write("project/renv.lock", renv_lock("4.5.0", packages));
     }
 
     /// `layr …` in the project's folder, with the repository in CRAN's place.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layr"));
         command.current_dir(self.path("project")).args(args).env_clear();
         if args.first().is_some_and(|first| matches!(*first, "build" | "plan")) {
@@ -94,24 +94,24 @@ impl World {
         command
     }
 
-    pub fn layr(&self, args: &[&str]) -> Ran {
+    pub(crate) fn layr(&self, args: &[&str]) -> Ran {
         ran(&mut self.command(args))
     }
 
     /// `layr build` with the real base, by bwrap; `None`, said aloud, where there is no base.
-    pub fn build(&self, args: &[&str]) -> Option<Ran> {
+    pub(crate) fn build(&self, args: &[&str]) -> Option<Ran> {
         let base = base()?;
         let mut all = vec!["build", "--base", base.to_str().unwrap(), "--engine", "bwrap"];
         all.extend(args);
         Some(self.layr(&all))
     }
 
-    pub fn spawn(&self, args: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 }
 
-pub fn ran(command: &mut Command) -> Ran {
+pub(crate) fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     Ran {
         code: output.status.code().unwrap_or(-1),
@@ -123,7 +123,7 @@ pub fn ran(command: &mut Command) -> Ran {
 impl Ran {
     /// Holds that it failed with `code`, and said all of `parts` and a hint.
     #[track_caller]
-    pub fn failed(&self, code: i32, parts: &[&str]) {
+    pub(crate) fn failed(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, code, "{self:#?}");
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is not in {}", self.stderr);
@@ -133,23 +133,23 @@ impl Ran {
     }
 
     #[track_caller]
-    pub fn succeeded(&self) -> &Self {
+    pub(crate) fn succeeded(&self) -> &Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
 /// The base that `cargo xtask test` made.
-pub fn base() -> Option<PathBuf> {
+pub(crate) fn base() -> Option<PathBuf> {
     from_environment("LAYR_TEST_BASE")
 }
 
 /// The repository of real packages that `cargo xtask test` made.
-pub fn repository() -> Option<PathBuf> {
+pub(crate) fn repository() -> Option<PathBuf> {
     from_environment("LAYR_TEST_REPOSITORY")
 }
 
@@ -162,15 +162,15 @@ fn from_environment(name: &str) -> Option<PathBuf> {
 }
 
 /// The source of an R package, made in the test that needs it.
-pub struct SourcePackage {
-    pub name: String,
-    pub version: String,
+pub(crate) struct SourcePackage {
+    pub(crate) name: String,
+    pub(crate) version: String,
     files: Vec<(String, Vec<u8>)>,
 }
 
 impl SourcePackage {
     /// A package of one R function that imports others.
-    pub fn new(name: &str, imports: &[&str]) -> Self {
+    pub(crate) fn new(name: &str, imports: &[&str]) -> Self {
         let mut description = format!("Package: {name}\nVersion: 1.0\nTitle: Test\nLicense: MIT\n");
         if !imports.is_empty() {
             description.push_str(&format!("Imports: {}\n", imports.join(", ")));
@@ -184,13 +184,13 @@ impl SourcePackage {
     }
 
     /// Adds a file, or replaces it.
-    pub fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
         self.files.retain(|(other, _)| other != path);
         self.files.push((path.to_owned(), text.as_ref().to_vec()));
         self
     }
 
-    pub fn tarball(&self) -> Vec<u8> {
+    pub(crate) fn tarball(&self) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, bytes) in &self.files {
             let mut header = tar::Header::new_ustar();
@@ -202,14 +202,24 @@ impl SourcePackage {
     }
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
 }
 
+/// Bytes that no compressor makes smaller, the same in every run.
+pub(crate) fn noise(n_bytes: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(n_bytes).collect()
+}
+
 /// `packages` are names, or `name version`.
-pub fn renv_lock(r: &str, packages: &[&str]) -> String {
+pub(crate) fn renv_lock(r: &str, packages: &[&str]) -> String {
     let records = packages.iter().map(|package| {
         let (name, version) = package.split_once(' ').unwrap_or((package, "1.0"));
         format!(
@@ -224,7 +234,7 @@ pub fn renv_lock(r: &str, packages: &[&str]) -> String {
 }
 
 /// The zips in a folder, by name, with their bytes.
-pub fn zips(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn zips(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

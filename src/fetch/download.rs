@@ -1,0 +1,127 @@
+//! One URL to a verified blob of the store.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::failure::Fault;
+use super::http::Answer;
+use super::partial::{Partial, Resume};
+use super::verify::{Wanted, verify};
+use super::{Context, Failure, FetchError, SourceTarball, stored, url};
+use crate::report::Event;
+use crate::sys::fs;
+use crate::sys::hash::sha256;
+
+/// A source tarball of more than that, compressed, is none: Lambda takes 250 MB unpacked.
+const LARGEST_BYTES: u64 = 2 << 30;
+
+/// Gets, verifies and keeps what is at `url`. One process at a time: the others wait, and
+/// then find it in the store.
+pub(super) fn obtain(url: &str, wanted: &Wanted<'_>, context: Context<'_>) -> Result<SourceTarball, Fault> {
+    let Context { http, store, .. } = context;
+    let asked = http.place(url);
+    if url::file_path(&asked).is_none() && http.is_offline() {
+        return Err(Failure::Offline.into());
+    }
+    let key = sha256(asked.as_bytes()).to_hex();
+    let _lock = store.lock_key(&format!("fetch-{key}"), http.interrupt())?;
+    if let Some(tarball) = stored::find_at(url, wanted, store)? {
+        return Ok(tarball);
+    }
+    http.retrying(&asked, || {
+        let temp = match url::file_path(&asked) {
+            Some(path) => copied(&path, context)?,
+            None => transferred(&asked, Partial::new(store.partial_path(&key)), context)?,
+        };
+        let verified = verify(temp.path(), wanted)?;
+        store.keep_file(temp, verified.sha256)?;
+        Ok(stored::keep(verified, url, store)?)
+    })
+}
+
+/// A file that a `file://` URL names.
+pub(super) fn open_source(path: &Path) -> Result<File, Failure> {
+    fs::open(path).map_err(unreadable)
+}
+
+pub(super) fn unreadable(source: fs::PathError) -> Failure {
+    match source.source.kind() {
+        std::io::ErrorKind::NotFound => Failure::NoSuchFile,
+        _ => Failure::Unreadable { source },
+    }
+}
+
+/// A copy of a file, from disk.
+fn copied(path: &Path, context: Context<'_>) -> Result<NamedTempFile, Fault> {
+    let mut source = open_source(path)?;
+    let temp = context.store.temp_file()?;
+    let mut growing = Growing { file: temp.as_file(), path: temp.path(), n_bytes: 0, context };
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match source.read(&mut buffer).map_err(fs::at("read", path)).map_err(unreadable)? {
+            0 => return Ok(temp),
+            n => growing.add(&buffer[..n])?,
+        }
+    }
+}
+
+/// A download, of what an earlier run has not got yet.
+fn transferred(url: &str, partial: Partial, context: Context<'_>) -> Result<NamedTempFile, Fault> {
+    let resume = partial.resume()?;
+    let mut answer = match context.http.get(url, resume.as_ref()) {
+        Err(Fault::There(Failure::WrongRange)) => {
+            partial.discard()?;
+            return Err(Failure::WrongRange.into());
+        }
+        answer => answer?,
+    };
+    let (file, n_bytes) = match (&resume, answer.is_partial()) {
+        (Some(resume), true) if continues(resume, &answer) => (partial.append()?, resume.from),
+        (_, true) => {
+            partial.discard()?;
+            return Err(Failure::WrongRange.into());
+        }
+        (_, false) => (partial.restart(answer.etag())?, 0),
+    };
+    let mut growing = Growing { file: &file, path: partial.path(), n_bytes, context };
+    while let Some(bytes) = answer.next()? {
+        growing.add(bytes.as_ref())?;
+    }
+    let received = growing.n_bytes;
+    if let Some(announced) = answer.announced_bytes().filter(|announced| *announced != received) {
+        return Err(Failure::CutShort { received, announced }.into());
+    }
+    Ok(partial.complete()?)
+}
+
+/// Whether the answer begins where we have to go on, in the same whole.
+fn continues(resume: &Resume, answer: &Answer<'_>) -> bool {
+    let is_same = answer.etag().is_none_or(|etag| etag == resume.etag);
+    is_same && answer.range().is_some_and(|range| range.first == resume.from)
+}
+
+/// A file that bytes are added to.
+struct Growing<'a> {
+    file: &'a File,
+    path: &'a Path,
+    n_bytes: u64,
+    context: Context<'a>,
+}
+
+impl Growing<'_> {
+    fn add(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.n_bytes += bytes.len() as u64;
+        if self.n_bytes > LARGEST_BYTES {
+            return Err(Failure::TooLarge { limit: LARGEST_BYTES }.into());
+        }
+        if self.context.http.is_interrupted() {
+            return Err(FetchError::Interrupted.into());
+        }
+        self.file.write_all(bytes).map_err(fs::at("write", self.path))?;
+        self.context.report.report(&Event::Received { n_bytes: bytes.len() as u64 });
+        Ok(())
+    }
+}

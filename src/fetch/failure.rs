@@ -1,0 +1,194 @@
+//! Why one URL gave nothing, and whether asking again can help.
+
+use std::time::Duration;
+
+use super::{FetchError, Violation};
+use crate::model::{DescriptionError, PackageId, Sha256Digest, human_bytes};
+use crate::store::StoreError;
+use crate::sys::fs::PathError;
+
+/// What a URL answered instead of the tarball. Every message is one line: it stands in a
+/// list of all URLs that were tried.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("answered {status} {reason}")]
+    Status { status: u16, reason: String, retry_after: Option<Duration> },
+    #[error("no such file")]
+    NoSuchFile,
+    #[error("{source}: {}", .source.source)]
+    Unreadable { source: PathError },
+    #[error("could not be reached: {detail}")]
+    Unreachable { detail: String },
+    #[error("not tried, since `{host}` could not be reached before")]
+    GivenUp { host: String },
+    #[error("no secure connection: {detail}")]
+    Tls { detail: String },
+    #[error("the connection broke: {detail}")]
+    Broken { detail: String },
+    #[error("sent too little for {} s", .limit.as_secs_f64())]
+    Stalled { limit: Duration },
+    #[error("sent {received} of {announced} bytes")]
+    CutShort { received: u64, announced: u64 },
+    #[error("sent another part of the file than was asked for")]
+    WrongRange,
+    #[error("holds more than {}", human_bytes(*.limit))]
+    TooLarge { limit: u64 },
+    #[error("redirected wrongly: {detail}")]
+    Redirect { detail: String },
+    #[error("is no URL that can be asked: {detail}")]
+    BadUrl { detail: String },
+    #[error("not in the store, and the network may not be used")]
+    Offline,
+    #[error("is {what}, no gzip archive")]
+    NotGzip { what: String },
+    #[error("has SHA-256 {actual}, where layr.lock has {expected}")]
+    WrongSha256 { expected: Sha256Digest, actual: Sha256Digest },
+    #[error("has MD5 {actual}, where the package index has {expected}")]
+    WrongMd5 { expected: String, actual: String },
+    #[error("is refused: {0}")]
+    Violation(Violation),
+    #[error("has no `{package}/DESCRIPTION`")]
+    NoDescription { package: String },
+    #[error("has an unusable DESCRIPTION: {}", chain(.source))]
+    Description { source: DescriptionError },
+    #[error("holds `{actual}`")]
+    OtherPackage { actual: PackageId },
+    #[error("is a binary package, with a `Built` field in its DESCRIPTION")]
+    Binary,
+}
+
+/// An error and all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Wrappers often repeat what they wrap.
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// How often it is worth to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    Never,
+    /// The bytes were wrong: they may have been damaged under way.
+    Once,
+    /// The server or the network may recover.
+    AsOftenAsAllowed,
+}
+
+impl Failure {
+    pub(super) fn retry(&self) -> Retry {
+        match self {
+            Self::Status { status: 408 | 429 | 500 | 502 | 503 | 504, .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::CutShort { .. }
+            | Self::WrongRange => Retry::AsOftenAsAllowed,
+            Self::WrongSha256 { .. } | Self::WrongMd5 { .. } => Retry::Once,
+            Self::Violation(violation) if violation.is_damage() => Retry::Once,
+            Self::Status { .. }
+            | Self::NoSuchFile
+            | Self::Unreadable { .. }
+            | Self::GivenUp { .. }
+            | Self::Tls { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirect { .. }
+            | Self::BadUrl { .. }
+            | Self::Offline
+            | Self::NotGzip { .. }
+            | Self::Violation(_)
+            | Self::NoDescription { .. }
+            | Self::Description { .. }
+            | Self::OtherPackage { .. }
+            | Self::Binary => Retry::Never,
+        }
+    }
+
+    /// How long the server asks us to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        if let Self::Status { retry_after, .. } = self { *retry_after } else { None }
+    }
+
+    /// Whether the URL gave something, but not a sound tarball of that package.
+    pub(super) fn is_wrong_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Violation(_)
+                | Self::NoDescription { .. }
+                | Self::Description { .. }
+                | Self::OtherPackage { .. }
+        )
+    }
+
+    /// Whether the URL simply has no such thing.
+    pub(super) fn is_not_there(&self) -> bool {
+        matches!(self, Self::NoSuchFile | Self::Status { status: 404 | 410, .. })
+    }
+}
+
+/// Whose fault it is that a URL gave nothing: only there is another URL worth trying.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Ours: the disk, the store, the user's interrupt.
+    Here(FetchError),
+    /// The URL's.
+    There(Failure),
+}
+
+impl From<FetchError> for Fault {
+    fn from(error: FetchError) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+impl From<PathError> for Fault {
+    fn from(error: PathError) -> Self {
+        Self::Here(StoreError::from(error).into())
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::There(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_pass_is_tried_again() {
+        use Retry::{AsOftenAsAllowed, Never, Once};
+        let status = |status| Failure::Status { status, reason: String::new(), retry_after: None };
+        let digest = Sha256Digest([0; 32]);
+        let cases = [
+            (status(408), AsOftenAsAllowed),
+            (status(429), AsOftenAsAllowed),
+            (status(503), AsOftenAsAllowed),
+            (status(404), Never),
+            (status(401), Never),
+            (status(501), Never),
+            (Failure::Broken { detail: String::new() }, AsOftenAsAllowed),
+            (Failure::Tls { detail: String::new() }, Never), // a wrong certificate stays wrong
+            (Failure::WrongSha256 { expected: digest, actual: digest }, Once),
+            (Failure::NotGzip { what: "an HTML page".to_owned() }, Never),
+        ];
+        for (failure, retry) in cases {
+            assert_eq!(failure.retry(), retry, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A repository's URL to the text of its package index, by way of the store.
+
+use std::io::Read;
+use std::time::{Duration, UNIX_EPOCH};
+
+use flate2::read::MultiGzDecoder;
+
+use super::download::{open_source, unreadable};
+use super::failure::Fault;
+use super::http::Http;
+use super::url::{file_path, redacted};
+use super::{Context, Failure, FetchError, sniff};
+use crate::model::Sha256Digest;
+use crate::report::{Event, Report};
+use crate::store::{IndexRecord, Kind, Store, StoreError};
+use crate::sys::fs;
+use crate::sys::hash::sha256;
+
+/// A copy that is younger is used without asking: runs follow each other closely.
+const FRESH: Duration = Duration::from_mins(10);
+
+/// CRAN's index has 2 MB compressed and 10 MB unpacked.
+const LARGEST_BYTES: u64 = 256 << 20;
+
+/// The text of the repository's `PACKAGES`. `None`, after a warning, where it cannot be
+/// had: resolving then goes without it.
+///
+/// # Errors
+///
+/// Where the store fails, or the user interrupts; never because of the repository.
+pub fn fetch_index(
+    repository_url: &str,
+    http: &Http,
+    store: &Store,
+    report: &dyn Report,
+) -> Result<Option<String>, FetchError> {
+    let context = Context { http, store, report };
+    let asked = format!("{}/src/contrib/PACKAGES", http.place(repository_url).trim_end_matches('/'));
+    let key = sha256(asked.as_bytes()).to_hex();
+    let now = http.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let record = store.record::<IndexRecord>(Kind::Index, &key)?;
+    if let Some(record) = &record
+        // A copy from the future is one from before the clock was set.
+        && now.checked_sub(record.fetched_at).is_some_and(|age| age < FRESH.as_secs())
+        && let Some(text) = kept(record, store)?
+    {
+        return Ok(Some(text));
+    }
+    let failure = match asked_for(&asked, context) {
+        Ok(text) => {
+            let digest = store.put_bytes(text.as_bytes())?;
+            let record = IndexRecord { url: redacted(&asked), sha256: digest.to_hex(), fetched_at: now };
+            store.put_record(Kind::Index, &key, &record)?;
+            return Ok(Some(text));
+        }
+        Err(Fault::Here(error)) => return Err(error),
+        Err(Fault::There(failure)) => failure,
+    };
+    let older = record.as_ref().map(|record| kept(record, store)).transpose()?.flatten();
+    announce(&failure, &asked, older.is_some(), report);
+    Ok(older)
+}
+
+fn announce(failure: &Failure, asked: &str, has_older: bool, report: &dyn Report) {
+    let url = redacted(asked);
+    let instead = if has_older { "an older copy is used" } else { "packages are looked for without it" };
+    let text = format!("package index `{url}`: {failure}; {instead}");
+    // Without the network, nothing else is to be expected.
+    match failure {
+        Failure::Offline => report.report(&Event::Note { text: &text }),
+        _ => report.report(&Event::Warning { text: &text }),
+    }
+}
+
+/// The store's copy; a damaged one is as good as none.
+fn kept(record: &IndexRecord, store: &Store) -> Result<Option<String>, StoreError> {
+    let Ok(digest) = record.sha256.parse::<Sha256Digest>() else { return Ok(None) };
+    match store.read_blob(digest) {
+        Ok(bytes) => Ok(Some(lossy(bytes))),
+        Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The compressed form first; small repositories have the other one only.
+fn asked_for(asked: &str, context: Context<'_>) -> Result<String, Fault> {
+    let compressed = format!("{asked}.gz");
+    let bytes = match context.http.retrying(&compressed, || read(&compressed, context)) {
+        // S3 answers 403 where there is nothing.
+        Err(Fault::There(Failure::NoSuchFile | Failure::Status { status: 403 | 404 | 410, .. })) => {
+            context.http.retrying(asked, || read(asked, context))?
+        }
+        bytes => unpacked(&bytes?)?,
+    };
+    if sniff::is_html(&bytes) {
+        return Err(Failure::NotGzip { what: "an HTML page".to_owned() }.into());
+    }
+    Ok(lossy(bytes))
+}
+
+/// All bytes of a small file.
+fn read(url: &str, context: Context<'_>) -> Result<Vec<u8>, Fault> {
+    let too_large = Failure::TooLarge { limit: LARGEST_BYTES };
+    let mut bytes = Vec::new();
+    if let Some(path) = file_path(url) {
+        let source = open_source(&path)?.take(LARGEST_BYTES + 1);
+        { source }.read_to_end(&mut bytes).map_err(fs::at("read", &path)).map_err(unreadable)?;
+        return if bytes.len() as u64 > LARGEST_BYTES { Err(too_large.into()) } else { Ok(bytes) };
+    }
+    let mut answer = context.http.get(url, None)?;
+    while let Some(chunk) = answer.next()? {
+        bytes.extend_from_slice(chunk.as_ref());
+        if bytes.len() as u64 > LARGEST_BYTES {
+            return Err(too_large.into());
+        }
+    }
+    Ok(bytes)
+}
+
+fn unpacked(compressed: &[u8]) -> Result<Vec<u8>, Failure> {
+    if let Some(what) = sniff::not_gzip(compressed) {
+        return Err(Failure::NotGzip { what });
+    }
+    let mut bytes = Vec::new();
+    let decoder = MultiGzDecoder::new(compressed).take(LARGEST_BYTES + 1);
+    let damaged = |error: std::io::Error| Failure::Broken { detail: error.to_string() };
+    { decoder }.read_to_end(&mut bytes).map_err(damaged)?;
+    if bytes.len() as u64 > LARGEST_BYTES {
+        return Err(Failure::TooLarge { limit: LARGEST_BYTES });
+    }
+    Ok(bytes)
+}
+
+/// Only names, versions and digests are read from it, and those are ASCII.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

@@ -1,0 +1,239 @@
+//! The steps of one run, each a stage's function on what the stage before gave.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use super::{
+    BuildReport, BuildRequest, FunctionReport, Prepared, Services, manifest, record, render_manifest, select,
+};
+use crate::base::{self, Base, BaseError, Workshop};
+use crate::build::{self, BuiltPackage, Site};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::fetch::{self, FetchError, SourceTarball};
+use crate::layr_lock::{LayrLock, LayrLockError};
+use crate::lockfile::{LockedPackage, Lockfile};
+use crate::model::{LAMBDA, RVersion};
+use crate::pack::{self, LayerPlan, Naming, Output, PlanInput};
+use crate::report::{Event, Stage};
+use crate::resolve::{self, Graph, PackageIndex, Resolution};
+use crate::sys::fs;
+
+pub(super) struct Run<'a> {
+    pub(super) request: &'a BuildRequest,
+    pub(super) services: &'a Services,
+    /// Asked for when something has to be built: mostly nothing has.
+    pub(super) engine: OnceCell<Engine>,
+}
+
+impl Run<'_> {
+    pub(super) fn read_layr_lock(&self) -> Result<LayrLock, Error> {
+        let path = &self.request.layr_lock;
+        match fs::read_if_there(path)? {
+            Some(bytes) => Ok(LayrLock::parse(&String::from_utf8_lossy(&bytes))?),
+            None if self.request.locked => {
+                Err(LayrLockError::Missing { path: path.display().to_string() }.into())
+            }
+            None => Ok(LayrLock::default()),
+        }
+    }
+
+    /// Lockfiles to source tarballs in the store: stages 1 to 3.
+    pub(super) fn prepare(&self, locked: &LayrLock) -> Result<Vec<Prepared>, Error> {
+        let mut read = Vec::new();
+        for request in &self.request.functions {
+            let lockfile = select::read_lockfile(request)?;
+            for text in &lockfile.warnings {
+                self.services.report.report(&Event::Warning { text });
+            }
+            let code_bytes = request.code.as_deref().map(select::folder_bytes).transpose()?.unwrap_or(0);
+            read.push((request, select::without_managers(lockfile, &self.request.keep), code_bytes));
+        }
+        let n_items = read.iter().map(|(_, lockfile, _)| lockfile.packages.len()).sum();
+        self.services.report.report(&Event::Started { stage: Stage::Fetch, n_items });
+        let prepared = read.into_iter().map(|(request, lockfile, code_bytes)| {
+            let resolution = self.resolve(&lockfile, locked)?;
+            let tarballs = self.fetch(&resolution, locked)?;
+            Ok(Prepared { request: request.clone(), lockfile, tarballs, code_bytes })
+        });
+        let prepared = prepared.collect();
+        self.services.report.report(&Event::Finished { stage: Stage::Fetch });
+        prepared
+    }
+
+    /// The indexes are asked only where layr.lock does not say where a package is.
+    fn resolve(&self, lockfile: &Lockfile, locked: &LayrLock) -> Result<Resolution, Error> {
+        let Services { store, http, report, .. } = self.services;
+        let is_pinned = |package: &LockedPackage| locked.source(&package.id).is_some();
+        let mut indexes = BTreeMap::new();
+        if !lockfile.packages.values().all(is_pinned) {
+            for url in resolve::repository_urls(lockfile) {
+                let text = fetch::fetch_index(&url, http, store, &**report)
+                    .map_err(|error| Error::Fetch(vec![error]))?;
+                match text.as_deref().map(PackageIndex::parse) {
+                    Some(Ok(index)) => _ = indexes.insert(url, index),
+                    Some(Err(error)) => {
+                        let text = format!("what {url} gives as its index is none: {error}");
+                        report.report(&Event::Warning { text: &text });
+                    }
+                    None => {}
+                }
+            }
+        }
+        resolve::resolve(lockfile, &indexes).map_err(Error::Resolve)
+    }
+
+    fn fetch(&self, resolution: &Resolution, locked: &LayrLock) -> Result<Vec<SourceTarball>, Error> {
+        let Services { store, http, report, .. } = self.services;
+        let pin = |(url, sha256, n_bytes): (&str, _, _)| fetch::Pin { url: url.to_owned(), sha256, n_bytes };
+        let requests: Vec<_> = resolution
+            .packages
+            .iter()
+            .map(|package| fetch::Request {
+                package: package.clone(),
+                pin: locked.source(&package.id).map(pin),
+            })
+            .collect();
+        if let (true, Some(new)) =
+            (self.request.locked, requests.iter().find(|request| request.pin.is_none()))
+        {
+            let difference = format!("package `{}` is new", new.package.id);
+            return Err(LayrLockError::Changed { difference }.into());
+        }
+        let (mut tarballs, mut errors) = (Vec::new(), Vec::new());
+        for result in fetch::fetch(&requests, http, store, &**report) {
+            match result {
+                Ok(tarball) => tarballs.push(tarball),
+                Err(FetchError::Interrupted) => return Err(Error::Interrupted),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(tarballs) } else { Err(Error::Fetch(errors)) }
+    }
+
+    fn engine(&self) -> Result<&Engine, Error> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = Engine::find(self.request.engine, &self.services.search_path)?;
+        Ok(self.engine.get_or_init(|| engine))
+    }
+
+    /// The base that is locked, if it is here; else the recipe's; else it is made.
+    pub(super) fn base(&self, locked: &LayrLock) -> Result<Base, Error> {
+        let BuildRequest { base: recipe, base_options, .. } = self.request;
+        let Services { store, report, interrupt, search_path, .. } = self.services;
+        let found = base::find(recipe, base_options, locked.base_digest(), store)?;
+        let base = if let Some(base) = found {
+            base
+        } else {
+            let engine = self.engine()?;
+            let search_path = search_path.clone();
+            let workshop = Workshop { store, engine, report: &**report, interrupt, search_path };
+            base::build(recipe, base_options, &workshop)?
+        };
+        match locked.base_digest() {
+            Some(digest) if self.request.locked && digest != base.digest => {
+                Err(BaseError::NotLocked { recipe: base.recipe, locked: digest.0, found: base.digest.0 }
+                    .into())
+            }
+            _ => Ok(base),
+        }
+    }
+
+    /// A library is good for all R versions of one minor series and no other.
+    pub(super) fn check_r(&self, base: &Base, prepared: &[Prepared]) -> Result<(), Error> {
+        for r in prepared.iter().filter_map(|function| function.lockfile.r.as_ref()) {
+            if r.minor_series() == base.r.minor_series() {
+                continue;
+            }
+            let mismatch = BaseError::RMismatch { base: base.r.clone(), lockfile: r.clone() };
+            if !self.request.allow_r_mismatch {
+                return Err(mismatch.into());
+            }
+            self.services.report.report(&Event::Warning { text: &mismatch.to_string() });
+        }
+        Ok(())
+    }
+
+    /// The graph, and the tarballs in the order of its nodes. Packages for Windows alone
+    /// are left out.
+    pub(super) fn graph(
+        &self,
+        function: &Prepared,
+        r: Option<&RVersion>,
+    ) -> Result<(Graph, Vec<SourceTarball>), Error> {
+        let mut tarballs = function.tarballs.clone();
+        tarballs.retain(|tarball| {
+            let is_windows = tarball.description.os_type.as_deref() == Some("windows");
+            if is_windows {
+                let text = format!("`{}` is for Windows alone, and left out", tarball.id);
+                self.services.report.report(&Event::Warning { text: &text });
+            }
+            !is_windows
+        });
+        tarballs.sort_by(|a, b| a.id.cmp(&b.id));
+        let descriptions = tarballs.iter().map(|tarball| tarball.description.clone()).collect();
+        let graph = Graph::new(descriptions, r, &self.request.keep).map_err(Error::Graph)?;
+        Ok((graph, tarballs))
+    }
+
+    pub(super) fn build_function(&self, function: Prepared, base: &Base) -> Result<FunctionReport, Error> {
+        let Services { store, report, interrupt, .. } = self.services;
+        let (graph, tarballs) = self.graph(&function, Some(&base.r))?;
+        let mut built = build::find_built(&graph, &tarballs, base, store)?;
+        if !graph.needed().iter().all(|at| built.contains_key(at)) {
+            let site = Site { store, engine: self.engine()?, base, report: &**report, interrupt };
+            built = build::build(&graph, &tarballs, site, &self.request.build)?;
+        }
+        let plans = self.plan_layers(&graph, &built, function.code_bytes)?;
+        let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
+        let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
+        let layers = pack::pack(&plans, output)?;
+        let dependencies = graph.nodes.iter().map(|node| {
+            let direct = node.direct.iter().map(|at| graph.nodes[*at].id.to_string());
+            (node.id.to_string(), direct.collect())
+        });
+        Ok(FunctionReport {
+            name: function.request.name,
+            lockfile: function.request.lockfile.display().to_string(),
+            code_bytes: function.code_bytes,
+            dependencies: dependencies.collect(),
+            packages: built
+                .into_iter()
+                .map(|(at, p)| (p, tarballs[at].clone(), graph.nodes[at].shipped))
+                .collect(),
+            layers,
+        })
+    }
+
+    pub(super) fn plan_layers(
+        &self,
+        graph: &Graph,
+        built: &BTreeMap<usize, BuiltPackage>,
+        code_bytes: u64,
+    ) -> Result<Vec<LayerPlan>, Error> {
+        let packages = select::sized_packages(graph, built);
+        let input = PlanInput { packages, code_bytes, n_reserved: self.request.n_reserved };
+        Ok(pack::plan_layers(input, LAMBDA)?)
+    }
+
+    /// layr.lock and the manifest, each only where it changes.
+    pub(super) fn write_results(&self, report: &BuildReport, before: &LayrLock) -> Result<(), Error> {
+        let mut lock = record::layr_lock(report);
+        lock.complete(before);
+        if let Some(difference) = before.difference(&lock) {
+            if self.request.locked {
+                return Err(LayrLockError::Changed { difference }.into());
+            }
+            fs::write_atomic(&self.request.layr_lock, lock.render().as_bytes())?;
+        }
+        let path = self.request.out.join("layers.json");
+        let manifest = render_manifest(&manifest(report));
+        fs::create_dir_all(&self.request.out)?;
+        if fs::read_if_there(&path)?.as_deref() != Some(manifest.as_bytes()) {
+            fs::write_atomic(&path, manifest.as_bytes())?;
+        }
+        Ok(())
+    }
+}
