@@ -6,8 +6,13 @@
 # The leash: standard input is a pipe that layr holds. Should layr be killed, it ends, and
 # so does everything here.
 exec 3<&0 </dev/null
-{ cat <&3 >/dev/null 2>&1; kill -9 -1; } &
+{ while read -r _ <&3; do :; done; kill -9 -1; } &
 exec 3<&-
+
+# Engines use up process numbers of their own before this starts, and not always as many.
+# From here on the next is 101 everywhere.
+while : & [ $! -lt 100 ]; do :; done
+
 umask 022
 
 # Job tokens, shared with every other build of the run: `make` takes one for each compiler

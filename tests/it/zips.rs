@@ -41,6 +41,8 @@ fn a_layer_is_listed_by_another_reader_as_lambda_needs_it() {
             "100644 R/library/one1/DESCRIPTION",
             "40755 R/library/one1/Meta/",
             "100644 R/library/one1/Meta/features.rds",
+            "100644 R/library/one1/Meta/hsearch.rds",
+            "100644 R/library/one1/Meta/links.rds",
             "100644 R/library/one1/Meta/nsInfo.rds",
             "100644 R/library/one1/Meta/package.rds",
             "100644 R/library/one1/NAMESPACE",
