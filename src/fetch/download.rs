@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::failure::Fault;
 use super::http::Answer;
-use super::partial::{Partial, Resume};
+use super::partial::Partial;
 use super::verify::{Wanted, verify};
 use super::{Context, Failure, FetchError, SourceTarball, stored, url};
 use crate::report::Event;
@@ -48,9 +48,10 @@ pub(super) fn open_source(path: &Path) -> Result<File, Failure> {
 }
 
 pub(super) fn unreadable(source: fs::PathError) -> Failure {
-    match source.source.kind() {
-        std::io::ErrorKind::NotFound => Failure::NoSuchFile,
-        _ => Failure::Unreadable { source },
+    if source.source.kind() == std::io::ErrorKind::NotFound {
+        Failure::NoSuchFile
+    } else {
+        Failure::Unreadable { source }
     }
 }
 
@@ -79,7 +80,9 @@ fn transferred(url: &str, partial: Partial, context: Context<'_>) -> Result<Name
         answer => answer?,
     };
     let (file, n_bytes) = match (&resume, answer.is_partial()) {
-        (Some(resume), true) if continues(resume, &answer) => (partial.append()?, resume.from),
+        (Some(resume), true) if resume.goes_on_with(answer.etag(), answer.range()) => {
+            (partial.append()?, resume.from)
+        }
         (_, true) => {
             partial.discard()?;
             return Err(Failure::WrongRange.into());
@@ -87,20 +90,18 @@ fn transferred(url: &str, partial: Partial, context: Context<'_>) -> Result<Name
         (_, false) => (partial.restart(answer.etag())?, 0),
     };
     let mut growing = Growing { file: &file, path: partial.path(), n_bytes, context };
-    while let Some(bytes) = answer.next()? {
-        growing.add(bytes.as_ref())?;
+    if let Err(fault) = growing.receive(&mut answer) {
+        // What will not be resumed only takes room.
+        if matches!(fault, Fault::There(Failure::TooLarge { .. })) || partial.resume()?.is_none() {
+            partial.discard()?;
+        }
+        return Err(fault);
     }
     let received = growing.n_bytes;
     if let Some(announced) = answer.announced_bytes().filter(|announced| *announced != received) {
         return Err(Failure::CutShort { received, announced }.into());
     }
     Ok(partial.complete()?)
-}
-
-/// Whether the answer begins where we have to go on, in the same whole.
-fn continues(resume: &Resume, answer: &Answer<'_>) -> bool {
-    let is_same = answer.etag().is_none_or(|etag| etag == resume.etag);
-    is_same && answer.range().is_some_and(|range| range.first == resume.from)
 }
 
 /// A file that bytes are added to.
@@ -112,6 +113,13 @@ struct Growing<'a> {
 }
 
 impl Growing<'_> {
+    fn receive(&mut self, answer: &mut Answer<'_>) -> Result<(), Fault> {
+        while let Some(bytes) = answer.next()? {
+            self.add(bytes.as_ref())?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.n_bytes += bytes.len() as u64;
         if self.n_bytes > LARGEST_BYTES {

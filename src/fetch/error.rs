@@ -48,10 +48,7 @@ fn listed(tried: &[Tried]) -> String {
 
 impl From<StoreError> for FetchError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Interrupted => Self::Interrupted,
-            error => Self::Store(error),
-        }
+        if matches!(error, StoreError::Interrupted) { Self::Interrupted } else { Self::Store(error) }
     }
 }
 
@@ -61,7 +58,7 @@ impl FetchError {
         match self {
             Self::NotFetched { package, tried, newest } => hint_for(package, tried, newest.as_ref()),
             Self::Offline { .. } => {
-                Some("run once with the network; the store keeps what it fetches".to_owned())
+                Some("run once without `--offline`: the store keeps what is fetched".to_owned())
             }
             Self::Refused { package, .. } => Some(format!(
                 "do not install `{package}` by other means either, until you know who made that file"

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use reqwest::Url;
 use reqwest::header::{self, HeaderMap};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 
 use super::failure::{Fault, Retry};
 use super::partial::Resume;
@@ -74,7 +76,7 @@ impl Http {
         let client = reqwest::Client::builder()
             .user_agent(concat!("layr/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
-            .redirect(Policy::custom(|attempt| match wrong_redirect(&attempt) {
+            .redirect(Policy::custom(|attempt| match wrong_redirect(attempt.previous(), attempt.url()) {
                 Some(why) => attempt.error(why),
                 None => attempt.follow(),
             }))
@@ -283,7 +285,7 @@ impl Answer<'_> {
     /// The next bytes of the body; `None` at its end.
     pub(super) fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Fault> {
         let chunk = self.http.wait(&mut self.pace, self.response.chunk())?.map_err(failure_of)?;
-        self.pace.got(chunk.as_ref().map_or(0, |chunk| chunk.len()));
+        self.pace.got(chunk.as_ref().map_or(0, |chunk| chunk.as_ref().len()));
         Ok(chunk)
     }
 }
@@ -293,11 +295,11 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 }
 
 /// Why a redirect may not be followed.
-fn wrong_redirect(attempt: &Attempt<'_>) -> Option<&'static str> {
+fn wrong_redirect(previous: &[Url], next: &Url) -> Option<&'static str> {
     const MOST: usize = 5;
-    let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
-    match attempt.url().scheme() {
-        _ if attempt.previous().len() > MOST => Some("more than 5 times"),
+    let from_https = previous.iter().any(|url| url.scheme() == "https");
+    match next.scheme() {
+        _ if previous.len() > MOST => Some("more than 5 times"),
         "http" if from_https => Some("from https to http"),
         "http" | "https" => None,
         _ => Some("to something else than http or https"),
@@ -333,11 +335,53 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let io_error = error.downcast_ref::<std::io::Error>();
-        if io_error.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
+        if error.downcast_ref().is_some_and(is_invalid_data) {
             return true;
         }
         cause = error.source();
     }
     false
+}
+
+/// An I/O error inside another one is not among its sources: it stands in for it.
+fn is_invalid_data(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_invalid_data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_redirect_leads_away_from_https_even_by_a_detour() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let cases = [
+            (vec!["https://a"], "https://b", None),
+            (vec!["http://a"], "https://b", None),
+            (vec!["http://a"], "http://b", None),
+            (vec!["https://a"], "http://a", Some("from https to http")),
+            (vec!["https://a", "https://b"], "http://a", Some("from https to http")),
+            (vec!["http://a"], "ftp://a", Some("to something else than http or https")),
+            (vec!["http://a"; 5], "http://a", None),
+            (vec!["http://a"; 6], "http://a", Some("more than 5 times")),
+        ];
+        for (previous, next, wrong) in cases {
+            let previous: Vec<_> = previous.into_iter().map(url).collect();
+            assert_eq!(wrong_redirect(&previous, &url(next)), wrong, "{previous:?} to {next}");
+        }
+    }
+
+    #[test]
+    fn a_kibibyte_starts_the_clock_anew_and_a_byte_does_not() {
+        let mut pace = Pace::new(Duration::from_secs(20));
+        pace.waited = Duration::from_secs(15);
+        pace.got(1023);
+        assert_eq!(pace.left(), Duration::from_secs(5));
+        pace.got(1);
+        assert_eq!(pace.left(), Duration::from_secs(20));
+        pace.waited = Duration::from_secs(25);
+        pace.got(1);
+        assert_eq!(pace.left(), Duration::ZERO);
+    }
 }

@@ -66,9 +66,10 @@ fn announce(failure: &Failure, asked: &str, has_older: bool, report: &dyn Report
     let instead = if has_older { "an older copy is used" } else { "packages are looked for without it" };
     let text = format!("package index `{url}`: {failure}; {instead}");
     // Without the network, nothing else is to be expected.
-    match failure {
-        Failure::Offline => report.report(&Event::Note { text: &text }),
-        _ => report.report(&Event::Warning { text: &text }),
+    if matches!(failure, Failure::Offline) {
+        report.report(&Event::Note { text: &text });
+    } else {
+        report.report(&Event::Warning { text: &text });
     }
 }
 

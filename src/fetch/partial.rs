@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::resume::strong_etag;
+use super::resume::{ContentRange, strong_etag};
 use crate::sys::fs::{self, PathError};
 
 /// Where the two files are. Whoever has one holds the lock of its URL.
@@ -26,6 +26,14 @@ pub(super) struct Partial {
 pub(super) struct Resume {
     pub(super) from: u64,
     pub(super) etag: String,
+}
+
+impl Resume {
+    /// Whether a part begins where we have to go on, in the same whole.
+    pub(super) fn goes_on_with(&self, etag: Option<&str>, range: Option<ContentRange>) -> bool {
+        let is_same = etag.is_none_or(|etag| etag == self.etag);
+        is_same && range.is_some_and(|range| range.first == self.from)
+    }
 }
 
 impl Partial {
@@ -78,5 +86,45 @@ impl Partial {
 
     fn forget_tag(&self) -> Result<(), PathError> {
         if fs::exists(&self.tag_path) { fs::remove_file(&self.tag_path) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn only_the_rest_of_the_same_file_goes_on() {
+        let resume = Resume { from: 5, etag: "\"v1\"".to_owned() };
+        let from = |first| Some(ContentRange { first, end: 10, total: Some(10) });
+        let cases = [
+            (Some("\"v1\""), from(5), true),
+            (None, from(5), true), // `If-Range` has been obeyed, or there were no part
+            (Some("\"v2\""), from(5), false),
+            (Some("\"v1\""), from(4), false),
+            (Some("\"v1\""), None, false),
+        ];
+        for (etag, range, goes_on) in cases {
+            assert_eq!(resume.goes_on_with(etag, range), goes_on, "{etag:?} {range:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_resumed_under_their_own_tag_or_not_at_all() {
+        let home = tempfile::tempdir().unwrap();
+        let partial = Partial::new(home.path().join("partial-1"));
+        let resumed = |etag| {
+            partial.restart(etag).unwrap().write_all(b"12345").unwrap();
+            partial.resume().unwrap()
+        };
+        assert_eq!(resumed(Some("\"v1\"")), Some(Resume { from: 5, etag: "\"v1\"".to_owned() }));
+        assert_eq!(resumed(None), None, "the tag of the bytes before is forgotten");
+        resumed(Some("\"v1\""));
+        assert_eq!(resumed(Some("W/\"v2\"")), None);
+        resumed(Some("\"v1\""));
+        partial.discard().unwrap();
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 }

@@ -317,13 +317,13 @@ mod tests {
 
     #[test]
     fn one_path_is_one_thing() {
-        let cases: [(&[(&str, u8)], Option<Flaw>); 6] = [
-            (&[("x1/a", b'0'), ("x1/./a", b'0')], Some(Flaw::Twice)),
-            (&[("x1/a", b'0'), ("x1/a", b'5')], Some(Flaw::FileAndFolder)),
-            (&[("x1/a", b'5'), ("x1/a", b'0')], Some(Flaw::FileAndFolder)),
-            (&[("x1/a", b'0'), ("x1/a/b", b'0')], Some(Flaw::FileAndFolder)),
-            (&[("x1/a/b", b'0'), ("x1/a", b'0')], Some(Flaw::FileAndFolder)), // a folder by implication
-            (&[("x1/a/b", b'0'), ("x1/a", b'5'), ("x1/a", b'5')], None),
+        let cases = [
+            (vec![("x1/a", b'0'), ("x1/./a", b'0')], Some(Flaw::Twice)),
+            (vec![("x1/a", b'0'), ("x1/a", b'5')], Some(Flaw::FileAndFolder)),
+            (vec![("x1/a", b'5'), ("x1/a", b'0')], Some(Flaw::FileAndFolder)),
+            (vec![("x1/a", b'0'), ("x1/a/b", b'0')], Some(Flaw::FileAndFolder)),
+            (vec![("x1/a/b", b'0'), ("x1/a", b'0')], Some(Flaw::FileAndFolder)), // a folder by implication
+            (vec![("x1/a/b", b'0'), ("x1/a", b'5'), ("x1/a", b'5')], None),
         ];
         for (entries, flaw) in cases {
             let mut judge = Judge::new("x1", SMALL);

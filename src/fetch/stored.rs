@@ -60,13 +60,9 @@ fn find_by_digest(id: &PackageId, pin: &Pin, store: &Store) -> Result<Option<Sou
 /// Reads the blob for its digest alone; one that is damaged is set aside, with this error.
 pub(super) fn damage(digest: Sha256Digest, store: &Store) -> Result<Option<StoreError>, StoreError> {
     let mut reader = store.open_blob(digest)?;
-    match std::io::copy(&mut reader, &mut std::io::sink()) {
-        Ok(_) => Ok(None),
-        Err(error) => match store.read_error(digest, error) {
-            corrupt @ StoreError::Corrupt { .. } => Ok(Some(corrupt)),
-            error => Err(error),
-        },
-    }
+    let Err(error) = std::io::copy(&mut reader, &mut std::io::sink()) else { return Ok(None) };
+    let error = store.read_error(digest, error);
+    if matches!(error, StoreError::Corrupt { .. }) { Ok(Some(error)) } else { Err(error) }
 }
 
 /// Records what was found at `url`; its blob is in the store already.

@@ -217,20 +217,20 @@ mod tests {
     #[test]
     fn a_pax_header_is_read_by_its_lengths_alone() {
         let pax =
-            |path: Option<&str>, size| Ok(Pax { path: path.map(|path| path.as_bytes().to_owned()), size });
-        let cases: [(&[u8], Result<Pax, ()>); 9] = [
+            |path: Option<&str>, size| Some(Pax { path: path.map(|path| path.as_bytes().to_owned()), size });
+        let cases: [(&[u8], Option<Pax>); 9] = [
             (b"", pax(None, None)),
             (b"11 path=ab\n", pax(Some("ab"), None)),
-            (b"11 path=ab\n8 size=7\n", Err(())), // 8 is wrong, 9 would be right
+            (b"11 path=ab\n8 size=7\n", None), // 8 is wrong, 9 would be right
             (b"9 size=7\n11 path=ab\n", pax(Some("ab"), Some(7))),
             (b"12 path=a\nb\n", pax(Some("a\nb"), None)), // a newline in a value; refused later
-            (b"10 size=-7\n", Err(())),
-            (b"99 path=ab\n", Err(())),
-            (b"\n11 path=ab\n", Err(())),
-            (b"20 GNU.sparse.map=0\n", Err(())),
+            (b"11 size=-7\n", None),
+            (b"99 path=ab\n", None),
+            (b"\n11 path=ab\n", None),
+            (b"20 GNU.sparse.map=0\n", None),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(parse_pax(bytes).map_err(|_| ()), expected, "{}", bytes.escape_ascii());
+            assert_eq!(parse_pax(bytes).ok(), expected, "{}", bytes.escape_ascii());
         }
     }
 }
