@@ -43,6 +43,8 @@ pub enum BaseError {
     RNotNamed,
     #[error("layr.lock was made with base {locked}, but base `{recipe}` has digest {found}")]
     NotLocked { recipe: String, locked: Sha256Digest, found: Sha256Digest },
+    #[error("base `{recipe}` is not in the store, and the network may not be used")]
+    Offline { recipe: String },
     #[error("the record of the base in {folder} cannot be read")]
     BrokenRecord { folder: String },
     #[error("failed to write the base")]
@@ -79,6 +81,7 @@ impl BaseError {
             Self::NotLocked { .. } => {
                 "copy the base of that digest into the store, or run without --locked to lock this one"
             }
+            Self::Offline { .. } => "run `layr base build` once with the network",
             Self::BrokenRecord { .. } => "remove that folder; the base is then made anew",
             Self::Engine(error) => return error.hint(),
             Self::Store(error) => return error.hint(),

@@ -64,7 +64,7 @@ fn failures(failed: &[Failure], not_tried: &[PackageId]) -> String {
     for failure in failed {
         text.push_str(&format!("\n\n`{}`: {}", failure.package, failure.reason));
         for line in &failure.last_lines {
-            text.push_str(&format!("\n  | {line}"));
+            text.push_str(&format!("\n  | {}", printable(line)));
         }
         if let Some(diagnosis) = &failure.diagnosis {
             text.push_str(&format!("\n  cause: {diagnosis}"));
@@ -76,6 +76,11 @@ fn failures(failed: &[Failure], not_tried: &[PackageId]) -> String {
         text.push_str(&format!("\n\nnot tried, since they need these: {}", names.join(", ")));
     }
     text
+}
+
+/// A line of a log without what could steer a terminal: logs are the package's own words.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 impl BuildError {
@@ -92,5 +97,15 @@ impl BuildError {
             Self::Path(error) => error.hint(),
             Self::Tokens(_) | Self::Interrupted => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\tb\u{1b}[2Jc\r"), "a\tb\u{fffd}[2Jc\u{fffd}");
     }
 }

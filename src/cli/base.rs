@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::project::{self, EngineArg};
 use super::{Global, table};
-use crate::base::{self, Base, BaseOptions, Workshop};
+use crate::base::{self, Base, BaseError, BaseOptions, Recipe, Workshop};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::model::RVersion;
@@ -88,6 +88,9 @@ fn build(args: &BuildArgs, global: &Global) -> Result<String, Error> {
     let include = if args.include.is_empty() { config.include.clone() } else { args.include.clone() };
     let options = BaseOptions { mirror: args.mirror.clone().or_else(|| config.mirror.clone()), include, r };
     let services = global.services(Vec::new())?;
+    if services.offline && !matches!(recipe, Recipe::Folder(_)) {
+        return Err(BaseError::Offline { recipe: recipe.to_string() }.into());
+    }
     let engine = Engine::find(project::engine(args.engine, &config)?, &services.search_path)?;
     let workshop = Workshop {
         store: &services.store,

@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Success,
         Err(error) => {
             if asks_for_json(&cli.command) {
-                _ = writeln!(stdout, "{}", table::error_json(&error));
+                _ = stdout.write_all(table::error_json(&error).as_bytes());
             }
             let rendered = error.render();
             let red = anstyle::AnsiColor::Red.on_default().bold();

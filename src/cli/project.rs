@@ -165,7 +165,7 @@ impl ProjectArgs {
             let usual = ["renv.lock", "packrat/packrat.lock"].map(PathBuf::from);
             let found = usual.into_iter().find(|path| fs::exists(path));
             lockfiles.push(found.ok_or_else(|| {
-                Error::Usage("there is no renv.lock, packrat/packrat.lock or layr.toml here, and no lockfile was named".to_owned())
+                Error::Usage("there is no renv.lock or packrat/packrat.lock here, layr.toml names no function, and no lockfile was given".to_owned())
             })?);
         }
         let mut functions: Vec<FunctionRequest> = Vec::new();

@@ -48,7 +48,7 @@ impl Global {
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));
         let search_path = std::env::var_os("PATH").unwrap_or_default();
-        Ok(Services { store, http, report, interrupt, search_path })
+        Ok(Services { store, http, report, interrupt, offline: self.offline, search_path })
     }
 
     /// Sandboxes are given paths, and run in folders of their own.

@@ -31,6 +31,7 @@ pub use http::{Http, HttpOptions};
 pub use index::fetch_index;
 pub use policy::{Flaw, Violation};
 pub use unpack::unpack;
+pub use url::{redacted, without_userinfo};
 
 use self::failure::Fault;
 use crate::model::{Description, PackageId, Sha256Digest};

@@ -5,13 +5,19 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// The URL without the password that it may hold: `https://***@host/…`.
-pub(super) fn redacted(url: &str) -> String {
+pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority_end].rfind('@') {
         Some(at) => format!("{scheme}://***{}", &rest[at..]),
         None => url.to_owned(),
     }
+}
+
+/// The URL without the name and password that it may hold, still good for asking: what is
+/// written to files that are committed.
+pub fn without_userinfo(url: &str) -> String {
+    redacted(url).replacen("://***@", "://", 1)
 }
 
 /// The server a URL is of, with its port.
@@ -75,6 +81,7 @@ mod tests {
         for (url, shown) in cases {
             assert_eq!(redacted(url), shown);
         }
+        assert_eq!(without_userinfo("https://user:secret@host/a@b"), "https://host/a@b");
         assert_eq!(host("https://user:secret@host:8080/a@b"), "host:8080");
     }
 

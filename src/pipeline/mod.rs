@@ -33,6 +33,8 @@ pub struct Services {
     pub http: Http,
     pub report: Box<dyn Report>,
     pub interrupt: Interrupt,
+    /// Whether the network may not be used.
+    pub offline: bool,
     /// Where programs are looked for.
     pub search_path: OsString,
 }
@@ -158,6 +160,9 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
     let before = run.read_layr_lock()?;
     let prepared = run.prepare(&before)?;
     let base = base::find(&request.base, &request.base_options, before.base_digest(), &services.store)?;
+    if let Some(base) = &base {
+        run.check_r(base, &prepared)?;
+    }
     let mut functions = Vec::new();
     for function in prepared {
         let r = base.as_ref().map(|base| base.r.clone()).or_else(|| function.lockfile.r.clone());

@@ -1,10 +1,12 @@
 //! What a run has made to the two files that remember it: layr.lock and dist/layers.json.
 
 use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
 use super::BuildReport;
+use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::pack::Layer;
 
@@ -107,7 +109,7 @@ fn packages_of(layer: &Layer, function: &super::FunctionReport) -> Vec<ManifestP
             layer: layer.name.clone(),
             tree: package.tree.to_hex(),
             unzipped_bytes: package.unzipped_bytes,
-            source_url: tarball.url.clone(),
+            source_url: fetch::without_userinfo(&tarball.url),
             source_sha256: tarball.sha256.to_hex(),
             license: tarball.description.license.clone(),
         })
@@ -121,7 +123,13 @@ pub fn render_manifest(manifest: &Manifest) -> String {
     text
 }
 
-pub(super) fn layr_lock(report: &BuildReport) -> LayrLock {
+/// Lockfiles are told by their paths from the folder of layr.lock, however they were spelt.
+fn from_folder(lockfile: &Path, folder: &Path) -> String {
+    let inside = lockfile.strip_prefix(folder).unwrap_or(lockfile);
+    inside.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>().display().to_string()
+}
+
+pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
     let mut sources = BTreeMap::new();
     let mut layers = BTreeMap::new();
     let mut functions = Vec::new();
@@ -132,7 +140,7 @@ pub(super) fn layr_lock(report: &BuildReport) -> LayrLock {
             sources.entry(id).or_insert_with(|| LockedSource {
                 name: package.id.name.to_string(),
                 version: package.id.version.to_string(),
-                url: tarball.url.clone(),
+                url: fetch::without_userinfo(&tarball.url),
                 sha256: tarball.sha256.to_hex(),
                 size: tarball.n_bytes,
                 dependencies,
@@ -144,7 +152,7 @@ pub(super) fn layr_lock(report: &BuildReport) -> LayrLock {
         }
         functions.push(LockedFunction {
             name: function.name.clone(),
-            lockfile: function.lockfile.clone(),
+            lockfile: from_folder(Path::new(&function.lockfile), folder),
             packages: function.packages.iter().map(|(package, _, _)| package.id.to_string()).collect(),
             layers: function.layers.iter().map(|layer| layer.digest.to_hex()).collect(),
         });
@@ -161,5 +169,19 @@ pub(super) fn layr_lock(report: &BuildReport) -> LayrLock {
         packages: sources.into_values().collect(),
         functions,
         layers: layers.into_values().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lockfile_is_told_from_the_folder_of_layr_lock() {
+        for (lockfile, folder) in
+            [("a/renv.lock", "a"), ("./a/renv.lock", "./a"), ("renv.lock", "."), ("./renv.lock", ".")]
+        {
+            assert_eq!(from_folder(Path::new(lockfile), Path::new(folder)), "renv.lock", "{lockfile}");
+        }
     }
 }

@@ -73,7 +73,8 @@ impl Run<'_> {
                 match text.as_deref().map(PackageIndex::parse) {
                     Some(Ok(index)) => _ = indexes.insert(url, index),
                     Some(Err(error)) => {
-                        let text = format!("what {url} gives as its index is none: {error}");
+                        let text =
+                            format!("what {} gives as its index is none: {error}", fetch::redacted(&url));
                         report.report(&Event::Warning { text: &text });
                     }
                     None => {}
@@ -126,6 +127,8 @@ impl Run<'_> {
         let found = base::find(recipe, base_options, locked.base_digest(), store)?;
         let base = if let Some(base) = found {
             base
+        } else if self.services.offline {
+            return Err(BaseError::Offline { recipe: recipe.to_string() }.into());
         } else {
             let engine = self.engine()?;
             let search_path = search_path.clone();
@@ -220,7 +223,7 @@ impl Run<'_> {
 
     /// layr.lock and the manifest, each only where it changes.
     pub(super) fn write_results(&self, report: &BuildReport, before: &LayrLock) -> Result<(), Error> {
-        let mut lock = record::layr_lock(report);
+        let mut lock = record::layr_lock(report, fs::parent(&self.request.layr_lock));
         lock.complete(before);
         if let Some(difference) = before.difference(&lock) {
             if self.request.locked {

@@ -102,9 +102,11 @@ impl Store {
         store
             .each_blob(|digest, path| if needed.contains(&digest) { Ok(()) } else { report.remove(path) })?;
         for folder in ["trees", "quarantine", "logs", "locks"] {
-            let folder = root.join(folder);
-            if fs::exists(&folder) {
-                fs::remove_dir_all(&folder)?;
+            fs::remove_dir_all(&root.join(folder))?;
+        }
+        for entry in fs::sorted_entries(&root.join("tmp"))? {
+            if entry.file_name().to_string_lossy().starts_with("partial-") {
+                report.remove(&entry.path())?; // a download that nobody went on with
             }
         }
         Ok(report)

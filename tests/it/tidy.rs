@@ -60,7 +60,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["src/fetch/http.rs"]),
     ("tokio", &["src/fetch/http.rs"]),
-    ("futures_util", &["src/fetch/http.rs"]),
     ("clap", &["src/cli/"]),
     ("ctrlc", &["src/cli/"]),
     ("indicatif", &["src/report/terminal.rs"]),
@@ -84,6 +83,9 @@ const PURE: &[&str] = &[
     "src/build/recipe.rs",
     "src/build/schedule.rs",
     "src/fetch/policy.rs",
+    "src/fetch/resume.rs",
+    "src/fetch/sniff.rs",
+    "src/fetch/url.rs",
     "src/pack/plan.rs",
     "src/store/tree.rs",
 ];

@@ -76,6 +76,7 @@ fn repository(cache: &Path) -> Result<Repository> {
 fn build(layr: &Layr, lockfile: &Path, repository: &Repository, out: &Path) -> Result<Layers> {
     let mut command = layr.command();
     command.arg("build").arg(lockfile).args(["--base", base::RECIPE, "--json", "--out"]).arg(out);
+    command.arg("--layr-lock").arg(out.join("layr.lock"));
     if let Repository::Testbed(server) = repository {
         command.args(["--repository", &format!("CRAN={}", server.url())]);
     }
