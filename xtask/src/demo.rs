@@ -39,8 +39,8 @@ pub fn demo(out: Option<&str>) -> Result<()> {
     let cache = paths::cache()?;
     step("tools", || tools::provide(tools::FOR_BUILDS))?;
     let repository = step("repository", || repository(&cache))?;
-    let daemon = step("docker", || Ok(docker::provide(&cache)))?;
-    let layr = step("cargo build --release", || Layr::build(Profile::Release, daemon.as_ref()))?;
+    let docker = step("docker", || Ok(docker::provide(&cache)))?;
+    let layr = step("cargo build --release", || Layr::build(Profile::Release, docker.as_ref()))?;
     let base = step(&format!("layr base build {}", base::RECIPE), || base::build(&layr))?;
     let layers = step("layr build lockfiles/demo.lock", || build(&layr, &lockfile, &repository, &out))?;
     let locked = wanted::from_file(&lockfile)?;

@@ -19,20 +19,27 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(200);
 
-/// A daemon of this task's own; it ends when this is dropped.
+/// A daemon that answers: the machine's, or one of this task's own.
 #[derive(Debug)]
-pub struct Daemon {
-    child: Child,
+pub struct Docker {
     host: String,
-    /// Socket, process id, log and what the daemon keeps while it runs.
-    _dir: TempDir,
+    /// It ends when this is dropped.
+    _own: Option<Daemon>,
 }
 
-impl Daemon {
+impl Docker {
     /// What `DOCKER_HOST` must be.
     pub fn host(&self) -> &str {
         &self.host
     }
+}
+
+#[derive(Debug)]
+struct Daemon {
+    child: Child,
+    host: String,
+    /// Socket, process id, log and what the daemon keeps while it runs.
+    _dir: TempDir,
 }
 
 impl Drop for Daemon {
@@ -53,13 +60,13 @@ impl Drop for Daemon {
     }
 }
 
-/// A daemon where one is needed and can be had. Images are kept below `cache`.
+/// A daemon, started where none answers. Its images are kept below `cache`.
 ///
 /// Without one, layr builds with bubblewrap, so this is never an error.
-pub fn provide(cache: &Path) -> Option<Daemon> {
+pub fn provide(cache: &Path) -> Option<Docker> {
     let has_client = tools::find("docker").is_some();
     if has_client && answers(None) {
-        return None;
+        return Some(Docker { host: current_host()?, _own: None });
     }
     if !has_client || !tools::is_root() || tools::find("dockerd").is_none() {
         eprintln!("docker: no daemon answers and none can be started; going on without");
@@ -70,13 +77,23 @@ pub fn provide(cache: &Path) -> Option<Daemon> {
         match start(cache, options) {
             Ok(daemon) => {
                 eprintln!("docker: started a daemon for this run");
-                return Some(daemon);
+                return Some(Docker { host: daemon.host.clone(), _own: Some(daemon) });
             }
             Err(error) => eprintln!("docker: {error:#}"),
         }
     }
     eprintln!("docker: going on without");
     None
+}
+
+/// Where the client finds the daemon that answers.
+fn current_host() -> Option<String> {
+    if let Ok(host) = env::var("DOCKER_HOST") {
+        return Some(host);
+    }
+    let mut inspect = Command::new("docker");
+    inspect.args(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
+    run::stdout(&mut inspect).ok().map(|host| host.trim().to_owned())
 }
 
 fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
@@ -104,7 +121,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
     let mut daemon = Daemon { child, host, _dir: dir };
     let start = Instant::now();
     while start.elapsed() < START_TIMEOUT {
-        if answers(Some(daemon.host())) {
+        if answers(Some(&daemon.host)) {
             return Ok(daemon);
         }
         if daemon.child.try_wait()?.is_some() {

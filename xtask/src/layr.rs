@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::docker::Daemon;
+use crate::docker::Docker;
 use crate::{paths, run};
 
 /// How the program is compiled.
@@ -26,7 +26,7 @@ pub struct Layr {
 
 impl Layr {
     /// Compiles it.
-    pub fn build(profile: Profile, daemon: Option<&Daemon>) -> Result<Self> {
+    pub fn build(profile: Profile, docker: Option<&Docker>) -> Result<Self> {
         let mut command = cargo();
         command.args(["build", "--package", "layr", "--bin", "layr"]);
         if profile == Profile::Release {
@@ -37,7 +37,7 @@ impl Layr {
             Profile::Debug => "debug",
             Profile::Release => "release",
         };
-        let environment = daemon.map(|daemon| ("DOCKER_HOST", OsString::from(daemon.host())));
+        let environment = docker.map(|docker| ("DOCKER_HOST", OsString::from(docker.host())));
         Ok(Self {
             program: target().join(folder).join("layr"),
             environment: environment.into_iter().collect(),

@@ -1,45 +1,50 @@
 //! Everything that must hold before a change goes in, on a machine that has nothing but
 //! Rust and a network.
 
-use std::process::Command;
+use std::ffi::OsString;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
 use crate::{base, docker, paths, run, testbed, tools};
 
-/// Runs it all; the first failure ends it.
+/// Runs it all. What cargo checks is checked to the end, so that one run tells everything
+/// that is wrong.
 pub fn test() -> Result<()> {
     let start = Instant::now();
     let cache = paths::cache()?;
     step("tools", || tools::provide(tools::FOR_BUILDS))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
-    let daemon = step("docker", || Ok(docker::provide(&cache)))?;
-    let base = step("base", || base::build(&Layr::build(Profile::Debug, daemon.as_ref())?))?;
-    cargo_step("fmt --all --check", |_| {})?;
-    cargo_step("clippy --workspace --all-targets -- -D warnings", |_| {})?;
-    cargo_step("test --workspace", |command| {
-        command.env("LAYR_TEST_REPOSITORY", testbed.repository());
-        command.env("LAYR_TEST_BASE", &base.path);
-        if let Some(daemon) = &daemon {
-            command.env("DOCKER_HOST", daemon.host());
-        }
-    })?;
-    cargo_step("doc --workspace --no-deps", |command| {
-        command.env("RUSTDOCFLAGS", "-D warnings");
-    })?;
-    eprintln!("\ntest: all is well after {}", shown(start.elapsed()));
+    let docker = step("docker", || Ok(docker::provide(&cache)))?;
+    let base = step("base", || base::build(&Layr::build(Profile::Debug, docker.as_ref())?))?;
+    let mut for_tests: Vec<(&str, OsString)> =
+        vec![("LAYR_TEST_REPOSITORY", testbed.repository().into()), ("LAYR_TEST_BASE", base.path.into())];
+    for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
+    let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];
+    let checks: [(&str, &[(&str, OsString)]); 4] = [
+        ("fmt --all --check", &[]),
+        ("clippy --workspace --all-targets -- -D warnings", &[]),
+        ("test --workspace", &for_tests),
+        ("doc --workspace --no-deps", &for_docs),
+    ];
+    let failed: Vec<&str> = checks
+        .into_iter()
+        .filter(|(words, environment)| !holds(words, environment))
+        .map(|(words, _)| words)
+        .collect();
+    let time = shown(start.elapsed());
+    if !failed.is_empty() {
+        bail!("after {time}: failed: cargo {}", failed.join("; cargo "));
+    }
+    eprintln!("\ntest: all is well after {time}");
     Ok(())
 }
 
 /// One call of cargo, which writes to the terminal itself.
-fn cargo_step(words: &str, prepare: impl FnOnce(&mut Command)) -> Result<()> {
-    step(&format!("cargo {words}"), || {
-        let mut command = cargo();
-        command.args(words.split(' '));
-        prepare(&mut command);
-        run::check(&mut command)
-    })
+fn holds(words: &str, environment: &[(&str, OsString)]) -> bool {
+    let name = format!("cargo {words}");
+    let run = || run::check(cargo().args(words.split(' ')).envs(environment.iter().cloned()));
+    step(&name, run).is_ok()
 }
