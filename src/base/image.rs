@@ -148,6 +148,7 @@ pub(super) fn write_tar(rootfs: &Path, stream: &mut dyn Write) -> io::Result<()>
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
     use super::*;
 

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_is_no_lockfile_is_named_for_what_it_is() {
-        let cases: [(&str, fn(&LockfileError) -> bool); 7] = [
+        type Expected = fn(&LockfileError) -> bool;
+        let cases: [(&str, Expected); 7] = [
             ("", |e| matches!(e, LockfileError::Empty)),
             (" \n\t\n", |e| matches!(e, LockfileError::Empty)),
             ("[R]\nVersion=3.5.0\n", |e| matches!(e, LockfileError::Ini)),

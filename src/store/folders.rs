@@ -197,6 +197,7 @@ impl Store {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
     use super::*;
 

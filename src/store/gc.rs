@@ -190,6 +190,7 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Store
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
     use super::*;
 
@@ -217,11 +218,11 @@ mod tests {
         let (a1, b1) = (kept(&store, home.path(), "a1"), kept(&store, home.path(), "b1"));
         std::fs::remove_file(root.join("records/build/b1.json")).unwrap();
         assert!(matches!(
-            Store::gc(&root, Duration::from_secs(60), SystemTime::now()),
+            Store::gc(&root, Duration::from_mins(1), SystemTime::now()),
             Err(StoreError::InUse { .. })
         ));
         drop(store);
-        let report = Store::gc(&root, Duration::from_secs(60), SystemTime::now()).unwrap();
+        let report = Store::gc(&root, Duration::from_mins(1), SystemTime::now()).unwrap();
         assert_eq!(report.n_removed, 3, "the file and two directory messages of b1");
         let store = Store::open(&root).unwrap();
         assert!(store.has_tree(a1.tree.parse().unwrap()));

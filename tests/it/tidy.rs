@@ -233,7 +233,7 @@ fn is_comment(line: &str) -> bool {
 
 /// Tests may do what the code that they test may not.
 fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod").next().unwrap_or(text)
+    text.split("#[cfg(test)]\n").next().unwrap_or(text)
 }
 
 fn root() -> &'static Path {

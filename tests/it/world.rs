@@ -179,8 +179,8 @@ impl SourcePackage {
         let package = Self { name: name.to_owned(), version: "1.0".to_owned(), files: Vec::new() };
         package
             .file("DESCRIPTION", &description)
-            .file("NAMESPACE", &format!("{namespace}export(f_{name})\n"))
-            .file("R/code.R", &format!("f_{name} <- function(x) x + 1\n"))
+            .file("NAMESPACE", format!("{namespace}export(f_{name})\n"))
+            .file("R/code.R", format!("f_{name} <- function(x) x + 1\n"))
     }
 
     /// Adds a file, or replaces it.
