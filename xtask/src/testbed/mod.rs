@@ -56,7 +56,7 @@ impl Testbed {
     }
 
     /// Writes a repository to `root` whose current versions are the ones that `lockfile`
-    /// locks, for tools that can only install what is current. [`EXTRA`] is there too.
+    /// locks, for tools that can only install what is current. `EXTRA` is there too.
     pub fn write_exact(&self, lockfile: &Path, root: &Path) -> Result<()> {
         let locked = wanted::from_file(lockfile)?;
         let is_meant = |tarball: &Tarball| match locked.get(&tarball.name) {
