@@ -120,6 +120,19 @@ fn a_build_that_never_ends_is_ended() {
 }
 
 #[test]
+fn a_package_whose_rules_fail_in_parallel_is_built_without() {
+    let world = World::new();
+    let rules = ".PHONY: all alone\nall: alone $(SHLIB)\nalone:\n\t@case \"$$MAKEFLAGS\" in *jobserver*) exit 1;; esac\n";
+    let package = c_package("alone1", "int f(void) { return 1; }\n")
+        .file("DESCRIPTION", "Package: alone1\nVersion: 1.0\nTitle: T\nLicense: MIT\nNeedsCompilation: yes\n")
+        .file("src/Makevars", rules);
+    world.publish(&package);
+    world.lock(&["alone1"]);
+    let Some(built) = world.build(&[]) else { return };
+    assert!(built.succeeded().stderr.contains("built alone1 1.0"));
+}
+
+#[test]
 fn a_changed_lockfile_is_refused_with_locked_and_taken_without() {
     let world = World::new();
     world.publish(&SourcePackage::new("one1", &[]));

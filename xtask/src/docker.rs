@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -18,6 +18,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long it may take to end its containers and itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(200);
+/// The daemon's log, in its folder.
+const LOG: &str = "log";
 
 /// A daemon that answers: the machine's, or one of this task's own.
 #[derive(Debug)]
@@ -39,11 +41,24 @@ struct Daemon {
     child: Child,
     host: String,
     /// Socket, process id, log and what the daemon keeps while it runs.
-    _dir: TempDir,
+    dir: TempDir,
+}
+
+impl Daemon {
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.dir.path().join(LOG)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            eprintln!("docker: the daemon ended before its time, with {status}: {}", self.last_words());
+            return;
+        }
         // Asked to, it also ends its `containerd`; killed, it leaves that behind.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).ok();
@@ -101,7 +116,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
     let data = cache.join("docker");
     fs::create_dir_all(&data)?;
     let host = format!("unix://{}", dir.path().join("docker.sock").display());
-    let log = dir.path().join("log");
+    let log = dir.path().join(LOG);
     // Were the task killed, the kernel would end the daemon.
     let child = Command::new("setpriv")
         .args(["--pdeathsig", "TERM"])
@@ -118,7 +133,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
         .stderr(File::options().append(true).open(&log)?)
         .spawn()
         .context("failed to start `dockerd`")?;
-    let mut daemon = Daemon { child, host, _dir: dir };
+    let mut daemon = Daemon { child, host, dir };
     let start = Instant::now();
     while start.elapsed() < START_TIMEOUT {
         if answers(Some(&daemon.host)) {
@@ -129,9 +144,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
         }
         thread::sleep(POLL);
     }
-    let text = fs::read_to_string(&log).unwrap_or_default();
-    let last = text.lines().last().unwrap_or("it said nothing").to_owned();
-    Err(anyhow::anyhow!("the daemon does not answer: {last}"))
+    bail!("the daemon does not answer: {}", daemon.last_words())
 }
 
 fn answers(host: Option<&str>) -> bool {
