@@ -1,1 +1,3 @@
+//! What Lambda starts in a function that runs R: an empty shell until the runtime is made.
+
 fn main() {}
