@@ -2,7 +2,7 @@
 //!
 //! A tarball is looked for in the store first, then at one URL after the other. Its bytes
 //! are held against what is known of them, and the whole archive is read under
-//! [`policy`]'s rules, before anything else may see it.
+//! the rules of `policy`, before anything else may see it.
 
 mod download;
 mod error;
