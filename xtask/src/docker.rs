@@ -1,8 +1,8 @@
 //! A Docker daemon for the length of a task, where none answers and root may start one.
 
 use std::env;
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +42,38 @@ struct Daemon {
     host: String,
     /// Socket, process id, log and what the daemon keeps while it runs.
     dir: TempDir,
+    _images: Images,
+}
+
+/// Where the images are.
+#[derive(Debug)]
+enum Images {
+    /// Kept for the next run; locked, since two daemons cannot share them.
+    Kept { path: PathBuf, _lock: File },
+    /// For this run alone, beside another one.
+    Own(TempDir),
+}
+
+impl Images {
+    fn find(cache: &Path) -> Result<Self> {
+        let path = cache.join("docker");
+        fs::create_dir_all(&path)?;
+        let lock = File::create(cache.join("docker.lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self::Kept { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                Ok(Self::Own(tempfile::Builder::new().prefix("docker-").tempdir_in(cache)?))
+            }
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept { path, .. } => path,
+            Self::Own(dir) => dir.path(),
+        }
+    }
 }
 
 impl Daemon {
@@ -113,8 +145,7 @@ fn current_host() -> Option<String> {
 
 fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
     let dir = tempfile::Builder::new().prefix("layr-docker-").tempdir()?;
-    let data = cache.join("docker");
-    fs::create_dir_all(&data)?;
+    let images = Images::find(cache)?;
     let host = format!("unix://{}", dir.path().join("docker.sock").display());
     let log = dir.path().join(LOG);
     // Were the task killed, the kernel would end the daemon.
@@ -123,7 +154,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
         .arg(tools::find("dockerd").context("found no `dockerd`")?)
         .args(["--host", &host])
         .arg("--data-root")
-        .arg(&data)
+        .arg(images.path())
         .arg("--exec-root")
         .arg(dir.path().join("exec"))
         .arg("--pidfile")
@@ -133,7 +164,7 @@ fn start(cache: &Path, options: &[&str]) -> Result<Daemon> {
         .stderr(File::options().append(true).open(&log)?)
         .spawn()
         .context("failed to start `dockerd`")?;
-    let mut daemon = Daemon { child, host, dir };
+    let mut daemon = Daemon { child, host, dir, _images: images };
     let start = Instant::now();
     while start.elapsed() < START_TIMEOUT {
         if answers(Some(&daemon.host)) {
