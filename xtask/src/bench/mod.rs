@@ -5,13 +5,13 @@ mod measure;
 mod report;
 mod rivals;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::base::{self, Base};
 use crate::layr::{Layr, Profile};
@@ -98,30 +98,56 @@ fn run(name: &str, work: impl FnOnce() -> Result<Measured>) -> Result<Measured> 
 impl Contestant<'_> {
     /// With a store that has nothing.
     fn cold(&self) -> Result<Measured> {
-        let store = self.store();
-        if store.exists() {
-            fs::remove_dir_all(&store)?;
+        if self.store().exists() {
+            fs::remove_dir_all(self.store())?;
         }
-        self.warm()
+        if self.layr_lock().exists() {
+            fs::remove_file(self.layr_lock())?;
+        }
+        self.build("from_store")
     }
 
     /// With the store as the last run left it.
     fn warm(&self) -> Result<Measured> {
+        self.build("built")
+    }
+
+    /// A build into an empty folder, of whose counts (in layr's answer) `none` must be 0.
+    fn build(&self, none: &str) -> Result<Measured> {
         let out = self.ground.work.join("layers");
         if out.exists() {
             fs::remove_dir_all(&out)?;
         }
+        let answer = self.ground.work.join("answer.json");
         let mut command = self.layr.with("LAYR_CACHE_DIR", self.store()).command();
         command.arg("build").arg(self.ground.lockfile).arg("--base").arg(&self.base.path);
-        command.args(["--engine", "bwrap", "--jobs", "2", "--quiet"]);
+        command.args(["--engine", "bwrap", "--jobs", "2", "--quiet", "--json"]);
         command.args(["--repository", &format!("CRAN={}", self.ground.repository_url)]);
-        command.arg("--out").arg(out).stdout(Stdio::null());
-        measure(&mut command)
+        command.arg("--layr-lock").arg(self.layr_lock()).arg("--out").arg(&out);
+        let measured = measure(command.stdout(File::create(&answer)?))?;
+        let answer: Value = serde_json::from_str(&fs::read_to_string(answer)?)?;
+        let n_zips = answer["layers"].as_array().map_or(0, Vec::len);
+        if answer[none] != 0 || n_zips == 0 || count_zips(&out)? != n_zips {
+            bail!("layr should have {none} 0 and {n_zips} zips; it says {answer}");
+        }
+        Ok(measured)
     }
 
     fn store(&self) -> PathBuf {
         self.ground.work.join("store")
     }
+
+    fn layr_lock(&self) -> PathBuf {
+        self.ground.work.join("layr.lock")
+    }
+}
+
+fn count_zips(out: &Path) -> Result<usize> {
+    let mut n_zips = 0;
+    for entry in fs::read_dir(out)? {
+        n_zips += usize::from(entry?.path().extension().is_some_and(|ending| ending == "zip"));
+    }
+    Ok(n_zips)
 }
 
 fn serve_exact(testbed: &Testbed, lockfile: &Path, work: &Path) -> Result<Server> {

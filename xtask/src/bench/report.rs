@@ -43,7 +43,7 @@ Runs: {n_cold_runs} of each way, in turn.
 {head}
 {}{}{}
 `layr build` also takes the packages' digests, keeps them in its store and packs them into layer zips; the others \
-leave a library.
+leave a library. It builds no help pages, which the others do unless told otherwise.
 
 ## Everything built before
 

@@ -17,7 +17,9 @@ pub fn from_dir(dir: &Path) -> Result<Wanted> {
     let entries = fs::read_dir(dir).with_context(|| format!("failed to list {}", dir.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "lock") {
+        // A build leaves layr's own lockfile beside the others unless told otherwise.
+        let is_of_r = path.file_name().is_some_and(|name| name != "layr.lock");
+        if is_of_r && path.extension().is_some_and(|ending| ending == "lock") {
             for (name, version) in from_file(&path)? {
                 wanted.entry(name).or_default().insert(version);
             }
