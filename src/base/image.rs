@@ -69,17 +69,15 @@ fn of_image(recipe: &str, reference: &str, container: &Container, store: &Store)
 }
 
 /// A root file system that the user made, or the folder of a base.
-pub(super) fn of_folder(folder: &Path, store: &Store) -> Result<Base, BaseError> {
+pub(super) fn of_folder(folder: &Path) -> Result<Base, BaseError> {
     if let Some(base) = Base::from_folder(folder)? {
         return Ok(base);
     }
-    let name = folder.display().to_string();
-    let (r, r_home) = find_r(folder, &name)?;
+    let recipe = folder.display().to_string();
+    let (r, r_home) = find_r(folder, &recipe)?;
     let digest = BaseDigest(fingerprint(folder)?);
-    let record = store.base_folder(digest);
-    fs::create_dir_all(&record)?;
-    let root = Root::Folder(folder.to_owned());
-    Ok(Base { recipe: name, digest, r, r_home, arch: host_architecture()?, folder: record, root })
+    let (folder, arch) = (folder.to_owned(), host_architecture()?);
+    Ok(Base { recipe, digest, r, r_home, arch, root: Root::Folder(folder.clone()), folder })
 }
 
 /// A digest over all paths, modes, sizes and times of a root file system. Not over the

@@ -34,7 +34,7 @@ pub struct Base {
     /// R's own folder inside the base, e.g. `/usr/lib/R`.
     pub r_home: String,
     pub arch: Architecture,
-    /// The folder that holds `base.json`.
+    /// The folder that holds `base.json`, or the user's root file system.
     pub folder: PathBuf,
     root: Root,
 }
@@ -160,7 +160,7 @@ pub fn find(
     store: &Store,
 ) -> Result<Option<Base>, BaseError> {
     if let Recipe::Folder(folder) = recipe {
-        return image::of_folder(folder, store).map(Some);
+        return image::of_folder(folder).map(Some);
     }
     let name = recipe.canonical(options);
     let mut bases = list(store)?;
@@ -177,7 +177,8 @@ pub fn build(recipe: &Recipe, options: &BaseOptions, workshop: &Workshop<'_>) ->
         Recipe::Debian { suite } => debian::build(recipe, suite, options, workshop)?,
         Recipe::Al2023 => image::build_al2023(options, workshop)?,
         Recipe::Image { reference, digest } => image::of_reference(reference, *digest, workshop)?,
-        Recipe::Folder(folder) => image::of_folder(folder, workshop.store)?,
+        // The user's own, where it lies: nothing is made, so nothing is recorded.
+        Recipe::Folder(folder) => return image::of_folder(folder),
     };
     base.write_record()?;
     Ok(base)

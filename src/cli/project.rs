@@ -10,7 +10,7 @@ use crate::build::BuildOptions;
 use crate::config::{self, Config};
 use crate::engine::{Choice, Limits};
 use crate::error::Error;
-use crate::lockfile;
+use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
 use crate::pipeline::{BuildRequest, FunctionRequest};
 use crate::sys::fs;
@@ -117,14 +117,15 @@ impl ProjectArgs {
     pub(super) fn request(&self) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let (config, has_config) = read_config()?;
         let functions = self.functions(&config)?;
-        let r = r_of(&functions);
+        let lockfiles: Vec<Lockfile> = functions.iter().filter_map(read_lockfile).collect();
+        let r = lockfiles.first().and_then(|lockfile| lockfile.r.clone());
         let keep: Result<BTreeSet<PackageName>, _> =
             self.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
         let home = match functions.first() {
             Some(function) if !has_config => fs::parent(&function.lockfile).to_owned(),
             _ => PathBuf::from("."),
         };
-        let overrides = self.overrides(&config, &functions);
+        let overrides = self.overrides(&config, &lockfiles);
         let request = BuildRequest {
             base: recipe(self.base.as_deref(), &config)?,
             base_options: BaseOptions {
@@ -182,7 +183,7 @@ impl ProjectArgs {
         Ok(functions)
     }
 
-    fn overrides(&self, config: &Config, functions: &[FunctionRequest]) -> Vec<(String, String)> {
+    fn overrides(&self, config: &Config, lockfiles: &[Lockfile]) -> Vec<(String, String)> {
         let mut named: Vec<(String, String)> = self.repositories.clone();
         named.extend(
             config
@@ -191,13 +192,9 @@ impl ProjectArgs {
                 .map(|(name, url)| (name.clone(), url.trim_end_matches('/').to_owned())),
         );
         let mut overrides = Vec::new();
-        for function in functions {
-            let bytes = fs::read(&function.lockfile).unwrap_or_default();
-            let Ok(lockfile) = lockfile::parse(&String::from_utf8_lossy(&bytes)) else { continue };
-            for repository in lockfile.repositories {
-                let instead = named.iter().find(|(name, _)| *name == repository.name);
-                overrides.extend(instead.map(|(_, url)| (repository.url, url.clone())));
-            }
+        for repository in lockfiles.iter().flat_map(|lockfile| &lockfile.repositories) {
+            let instead = named.iter().find(|(name, _)| *name == repository.name);
+            overrides.extend(instead.map(|(_, url)| (repository.url.clone(), url.clone())));
         }
         overrides.sort();
         overrides.dedup();
@@ -205,10 +202,11 @@ impl ProjectArgs {
     }
 }
 
-/// The R that the first lockfile is for. One that cannot be read is reported later.
-fn r_of(functions: &[FunctionRequest]) -> Option<crate::model::RVersion> {
-    let bytes = fs::read(&functions.first()?.lockfile).ok()?;
-    lockfile::parse(&String::from_utf8(bytes).ok()?).ok()?.r
+/// A look ahead, for what the run's services have to know. A lockfile that cannot be read
+/// is reported by the run.
+fn read_lockfile(function: &FunctionRequest) -> Option<Lockfile> {
+    let bytes = fs::read(&function.lockfile).ok()?;
+    lockfile::parse(&String::from_utf8(bytes).ok()?).ok()
 }
 
 /// `score/renv.lock` is function `score`; `demo.lock` is `demo`.

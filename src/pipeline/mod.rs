@@ -20,7 +20,7 @@ use crate::engine::Choice;
 use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
 use crate::lockfile::Lockfile;
-use crate::model::PackageName;
+use crate::model::{PackageId, PackageName};
 use crate::pack::{Layer, LayerPlan};
 use crate::report::{Event, Report};
 use crate::resolve::Graph;
@@ -76,10 +76,18 @@ pub struct FunctionReport {
     pub name: String,
     pub lockfile: String,
     pub code_bytes: u64,
-    /// All that was built, shipped or not, with the tarball it came from.
-    pub packages: Vec<(BuiltPackage, SourceTarball, bool)>,
+    /// All that was built, shipped or not.
+    pub packages: Vec<PackageReport>,
     pub layers: Vec<Layer>,
-    dependencies: BTreeMap<String, Vec<String>>,
+}
+
+/// A package and where it came from.
+#[derive(Debug)]
+pub struct PackageReport {
+    pub built: BuiltPackage,
+    pub tarball: SourceTarball,
+    /// What it needs directly, to build or to run.
+    pub dependencies: Vec<PackageId>,
 }
 
 /// What a run would do.
@@ -139,9 +147,9 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
         functions.push(run.build_function(function, &base)?);
     }
     let report = BuildReport {
-        n_fetched: count(&functions, |(_, tarball, _)| !tarball.from_store),
-        n_built: count(&functions, |(package, _, _)| !package.from_store),
-        n_from_store: count(&functions, |(package, _, _)| package.from_store),
+        n_fetched: count(&functions, |package| !package.tarball.from_store),
+        n_built: count(&functions, |package| !package.built.from_store),
+        n_from_store: count(&functions, |package| package.built.from_store),
         base,
         functions,
         elapsed: started.elapsed(),
@@ -188,11 +196,8 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
     Ok(PlanReport { functions, base, recipe: request.base.to_string() })
 }
 
-fn count(
-    functions: &[FunctionReport],
-    counts: impl Fn(&(BuiltPackage, SourceTarball, bool)) -> bool,
-) -> usize {
+fn count(functions: &[FunctionReport], counts: impl Fn(&PackageReport) -> bool) -> usize {
     // The same package in two functions is one build.
     let packages = functions.iter().flat_map(|function| &function.packages).filter(|package| counts(package));
-    packages.map(|(package, _, _)| package.key).collect::<BTreeSet<_>>().len()
+    packages.map(|package| package.built.key).collect::<BTreeSet<_>>().len()
 }

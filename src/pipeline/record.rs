@@ -5,9 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
-use super::BuildReport;
+use super::{BuildReport, FunctionReport, PackageReport};
 use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
+use crate::model::PackageId;
 use crate::pack::Layer;
 
 /// layers.json; docs/layers-json.md has the fields.
@@ -97,13 +98,11 @@ fn manifest_layer(layer: &Layer) -> ManifestLayer {
     }
 }
 
-fn packages_of(layer: &Layer, function: &super::FunctionReport) -> Vec<ManifestPackage> {
-    let in_layer = |package: &&crate::pack::SizedPackage| {
-        function.packages.iter().find(|(built, _, _)| built.id == package.id)
-    };
-    let packages = layer.packages.iter().filter_map(|package| Some((package, in_layer(&package)?)));
+fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage> {
+    let origin = |id: &PackageId| function.packages.iter().find(|package| package.built.id == *id);
+    let packages = layer.packages.iter().filter_map(|package| Some((package, origin(&package.id)?)));
     packages
-        .map(|(package, (_, tarball, _))| ManifestPackage {
+        .map(|(package, PackageReport { tarball, .. })| ManifestPackage {
             name: package.id.name.to_string(),
             version: package.id.version.to_string(),
             layer: layer.name.clone(),
@@ -134,16 +133,14 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
     let mut layers = BTreeMap::new();
     let mut functions = Vec::new();
     for function in &report.functions {
-        for (package, tarball, _) in &function.packages {
-            let id = package.id.to_string();
-            let dependencies = function.dependencies.get(&id).cloned().unwrap_or_default();
-            sources.entry(id).or_insert_with(|| LockedSource {
-                name: package.id.name.to_string(),
-                version: package.id.version.to_string(),
+        for PackageReport { built, tarball, dependencies } in &function.packages {
+            sources.entry(built.id.clone()).or_insert_with(|| LockedSource {
+                name: built.id.name.to_string(),
+                version: built.id.version.to_string(),
                 url: fetch::without_userinfo(&tarball.url),
                 sha256: tarball.sha256.to_hex(),
                 size: tarball.n_bytes,
-                dependencies,
+                dependencies: dependencies.iter().map(ToString::to_string).collect(),
             });
         }
         for layer in &function.layers {
@@ -153,7 +150,7 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
         functions.push(LockedFunction {
             name: function.name.clone(),
             lockfile: from_folder(Path::new(&function.lockfile), folder),
-            packages: function.packages.iter().map(|(package, _, _)| package.id.to_string()).collect(),
+            packages: function.packages.iter().map(|package| package.built.id.to_string()).collect(),
             layers: function.layers.iter().map(|layer| layer.digest.to_hex()).collect(),
         });
     }

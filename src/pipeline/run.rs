@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::{
-    BuildReport, BuildRequest, FunctionReport, Prepared, Services, manifest, record, render_manifest, select,
+    BuildReport, BuildRequest, FunctionReport, PackageReport, Prepared, Services, manifest, record,
+    render_manifest, select,
 };
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::build::{self, BuiltPackage, Site};
@@ -193,19 +194,16 @@ impl Run<'_> {
         let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
         let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
         let layers = pack::pack(&plans, output)?;
-        let dependencies = graph.nodes.iter().map(|node| {
-            let direct = node.direct.iter().map(|at| graph.nodes[*at].id.to_string());
-            (node.id.to_string(), direct.collect())
+        let packages = built.into_iter().map(|(at, built)| PackageReport {
+            built,
+            tarball: tarballs[at].clone(),
+            dependencies: graph.nodes[at].direct.iter().map(|at| graph.nodes[*at].id.clone()).collect(),
         });
         Ok(FunctionReport {
             name: function.request.name,
             lockfile: function.request.lockfile.display().to_string(),
             code_bytes: function.code_bytes,
-            dependencies: dependencies.collect(),
-            packages: built
-                .into_iter()
-                .map(|(at, p)| (p, tarballs[at].clone(), graph.nodes[at].shipped))
-                .collect(),
+            packages: packages.collect(),
             layers,
         })
     }

@@ -145,11 +145,20 @@ impl Store {
     pub fn read_error(&self, digest: Sha256Digest, error: io::Error) -> StoreError {
         let actual = error.get_ref().and_then(|inner| inner.downcast_ref::<CorruptBlob>()).map(|e| e.actual);
         let Some(actual) = actual else { return StoreError::Write(error) };
-        let quarantine = self.root.join("quarantine");
-        let path = quarantine.join(digest.to_hex());
-        let moved = fs::create_dir_all(&quarantine).and_then(|()| fs::rename(&self.blob_path(digest), &path));
-        let quarantine = if moved.is_ok() { path.display().to_string() } else { "no place".to_owned() };
+        let quarantine = match self.set_aside(digest) {
+            Ok(path) => path.display().to_string(),
+            Err(_) => "no place".to_owned(),
+        };
         StoreError::Corrupt { digest, actual, quarantine }
+    }
+
+    /// Moves a blob whose bytes are wrong out of the way, and says where to.
+    pub(super) fn set_aside(&self, digest: Sha256Digest) -> Result<PathBuf, StoreError> {
+        let quarantine = self.root.join("quarantine");
+        fs::create_dir_all(&quarantine)?;
+        let path = quarantine.join(digest.to_hex());
+        fs::rename(&self.blob_path(digest), &path)?;
+        Ok(path)
     }
 
     /// Copies a blob out, checked, to a path that appears complete or not at all.

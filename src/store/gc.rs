@@ -5,9 +5,9 @@ use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::records::{ArchiveRecord, BuildRecord, IndexRecord, Kind, SourceRecord};
+use super::records::{BuildRecord, Kind};
 use super::{EntryKind, Store, StoreError, session};
 use crate::model::Sha256Digest;
 use crate::sys::fs;
@@ -61,9 +61,7 @@ impl Store {
             report.n_blobs += 1;
             let (actual, _) = sha256_of(fs::open(path)?).map_err(fs::at("read", path))?;
             if actual != digest {
-                let quarantine = self.root().join("quarantine");
-                fs::create_dir_all(&quarantine)?;
-                fs::rename(path, &quarantine.join(digest.to_hex()))?;
+                self.set_aside(digest)?;
                 report.corrupt.push(digest.to_hex());
             }
             Ok(())
@@ -78,8 +76,8 @@ impl Store {
         Ok(report)
     }
 
-    /// Removes records that, at `now`, were not used for `unused_for`, and every blob, tree and log that no
-    /// record needs any more. Bases stay.
+    /// Removes records that, at `now`, were not used for `unused_for`, and every blob, tree
+    /// and log that no record needs any more. Bases stay.
     ///
     /// # Errors
     ///
@@ -121,20 +119,11 @@ impl Store {
                 self.mark_tree(tree, &mut needed)?;
             }
         }
-        for path in self.records(Kind::Source)? {
-            needed.extend(
-                parse::<SourceRecord>(&path)?.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()),
-            );
-        }
-        for path in self.records(Kind::Archive)? {
-            needed.extend(
-                parse::<ArchiveRecord>(&path)?.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()),
-            );
-        }
-        for path in self.records(Kind::Index)? {
-            needed.extend(
-                parse::<IndexRecord>(&path)?.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()),
-            );
+        for kind in [Kind::Source, Kind::Archive, Kind::Index] {
+            for path in self.records(kind)? {
+                let record = parse::<OfBlob>(&path)?;
+                needed.extend(record.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()));
+            }
         }
         Ok(needed)
     }
@@ -183,6 +172,12 @@ impl GcReport {
         self.n_removed += 1;
         Ok(fs::remove_file(path)?)
     }
+}
+
+/// What all records of one blob have in common.
+#[derive(Deserialize)]
+struct OfBlob {
+    sha256: String,
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {

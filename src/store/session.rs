@@ -34,7 +34,7 @@ impl Session {
 
     /// For the one process that has the whole store locked already.
     pub(super) fn unlocked(root: &Path) -> Result<Self, StoreError> {
-        let folder = fs::temp_dir(&root.join("tmp"), "gc-")?;
+        let folder = fs::temp_dir(&root.join("tmp"), "run-")?;
         let own_lock = fs::open_lock(&folder.path().join("lock"))?;
         let store_lock = fs::open_lock(&folder.path().join("store-lock"))?;
         Ok(Self { folder, _own_lock: own_lock, _store_lock: store_lock })
