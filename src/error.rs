@@ -11,6 +11,7 @@ use crate::layr_lock::LayrLockError;
 use crate::lockfile::LockfileError;
 use crate::model::InvalidPackageName;
 use crate::pack::PackError;
+use crate::plan::PlanError;
 use crate::resolve::{GraphError, ResolveError};
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
@@ -51,6 +52,8 @@ pub enum Error {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -148,7 +151,7 @@ impl Error {
             | Self::Store(_) => ExitCode::Store,
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
-            Self::Pack(_) => ExitCode::Pack,
+            Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }
     }
@@ -171,6 +174,7 @@ impl Error {
             Self::Base(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Build(error) => error.hint(),
+            Self::Plan(error) => error.hint(),
             Self::Pack(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),

@@ -12,7 +12,8 @@ pub mod fetch;
 pub mod build;
 // 5: trees and tarballs by content.
 pub mod store;
-// 6: trees to layers.
+// 6: the trees of all functions to a plan of layers; planned layers to zips.
+pub mod plan;
 pub mod pack;
 
 // What packages are built in, and what runs a build.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::model::{LAMBDA, human_bytes, human_duration};
 use crate::pack::Layer;
 use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, manifest};
+use crate::plan::LayerPlan;
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
     // Serializing plain strings and numbers to JSON cannot fail.
@@ -71,7 +72,7 @@ fn layer_line(layer: &Layer) -> String {
     format!(
         "  {}  {:>12}  {:>9} zipped  {:>9} unzipped\n",
         layer.name,
-        packages(layer.packages.len()),
+        packages(layer.trees.len()),
         human_bytes(layer.zip_bytes),
         human_bytes(layer.unzipped_bytes),
     )
@@ -101,15 +102,15 @@ pub(super) fn plan_text(plan: &PlanReport) -> String {
         Some(base) => format!("base {} with R {}\n", base.recipe, base.r),
         None => format!("base {} is to be made\n", plan.recipe),
     };
-    for function in &plan.functions {
+    for (n, function) in plan.functions.iter().enumerate() {
         text.push_str(&format!("\nfunction {} ({})\n", function.name, function.lockfile));
         for at in function.graph.needed() {
             text.push_str(&plan_line(function, at));
         }
-        match &function.layers {
+        match &plan.layers {
             Some(layers) => {
-                let bytes = layers.iter().map(|layer| layer.unzipped_bytes).sum();
-                text.push_str(&usage(layers.len(), bytes, function.code_bytes));
+                let bytes = layers.layers_of(n).map(|layer| layer.unzipped_bytes).sum();
+                text.push_str(&usage(layers.functions[n].len(), bytes, function.code_bytes));
             }
             None => text.push_str("  sizes are known once everything is built\n"),
         }
@@ -129,7 +130,7 @@ fn plan_line(function: &FunctionPlan, at: usize) -> String {
 
 /// docs/plan-json.md has the fields.
 pub(super) fn plan_json(plan: &PlanReport) -> String {
-    let function = |function: &FunctionPlan| {
+    let function = |(n, function): (usize, &FunctionPlan)| {
         let packages = function.graph.needed().into_iter().map(|at| {
             let (node, found) = (&function.graph.nodes[at], function.found.get(&at));
             json!({
@@ -140,12 +141,12 @@ pub(super) fn plan_json(plan: &PlanReport) -> String {
                 "unzipped_bytes": found.map(|package| package.unzipped_bytes),
             })
         });
-        let layers = function.layers.as_ref().map(|layers| {
-            let layer = |layer: &crate::pack::LayerPlan| {
-                let names: Vec<_> = layer.packages.iter().map(|package| package.id.to_string()).collect();
+        let layers = plan.layers.as_ref().map(|layers| {
+            let layer = |layer: &LayerPlan| {
+                let names: Vec<_> = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
                 json!({ "unzipped_bytes": layer.unzipped_bytes, "packages": names })
             };
-            layers.iter().map(layer).collect::<Vec<_>>()
+            layers.layers_of(n).map(layer).collect::<Vec<_>>()
         });
         json!({
             "name": function.name,
@@ -157,7 +158,7 @@ pub(super) fn plan_json(plan: &PlanReport) -> String {
     };
     let base =
         plan.base.as_ref().map(|base| json!({ "recipe": base.recipe, "digest": base.digest.to_hex() }));
-    let functions: Vec<_> = plan.functions.iter().map(function).collect();
+    let functions: Vec<_> = plan.functions.iter().enumerate().map(function).collect();
     to_json(&json!({ "schema": 1, "base": base, "functions": functions }))
 }
 

@@ -1,4 +1,4 @@
-//! Stage 6: installed trees to layers: a plan (pure), then zips (disk).
+//! Stage 6: planned layers to zips.
 //!
 //! In a layer, packages lie where an R whose home is `/opt/R` looks for them:
 //!
@@ -11,16 +11,15 @@
 
 mod chunks;
 mod error;
-mod plan;
 mod zip;
 
 use std::io::Write;
 use std::path::Path;
 
 pub use error::PackError;
-pub use plan::{LayerPlan, PlanInput, SizedPackage, plan_layers};
 
 use crate::model::{Architecture, ArchiveDigest, LayerDigest, RVersion};
+use crate::plan::{LayerPlan, SizedTree};
 use crate::report::{Event, Report, Stage};
 use crate::store::{ArchiveRecord, Kind, Mount, Store};
 use crate::sys::fs;
@@ -33,7 +32,7 @@ pub struct Layer {
     pub archive: ArchiveDigest,
     pub zip_bytes: u64,
     pub unzipped_bytes: u64,
-    pub packages: Vec<SizedPackage>,
+    pub trees: Vec<SizedTree>,
 }
 
 /// What names a layer beside its content.
@@ -55,11 +54,8 @@ impl Naming {
 
 /// The digest of a planned layer: of its content, so known before it is zipped.
 pub fn layer_digest(plan: &LayerPlan, store: &Store) -> Result<LayerDigest, PackError> {
-    let mount = |package: &SizedPackage| Mount {
-        path: format!("R/library/{}", package.id.name),
-        tree: package.tree.0,
-    };
-    let mounts: Vec<Mount> = plan.packages.iter().map(mount).collect();
+    let mount = |tree: &SizedTree| Mount { path: tree.id.path(), tree: tree.digest.0 };
+    let mounts: Vec<Mount> = plan.trees.iter().map(mount).collect();
     Ok(LayerDigest(store.compose(&mounts)?.0))
 }
 
@@ -104,7 +100,7 @@ fn pack_one(plan: &LayerPlan, output: Output<'_>) -> Result<Layer, PackError> {
         archive,
         zip_bytes: record.n_bytes,
         unzipped_bytes: plan.unzipped_bytes,
-        packages: plan.packages.clone(),
+        trees: plan.trees.clone(),
     })
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use record::{manifest, render_manifest};
 use run::Run;
 pub use select::FunctionRequest;
+use select::Needs;
 
 use crate::base::{self, Base, BaseOptions, Recipe};
 use crate::build::{self, BuildOptions, BuiltPackage};
@@ -21,7 +22,8 @@ use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
 use crate::lockfile::Lockfile;
 use crate::model::{PackageId, PackageName};
-use crate::pack::{Layer, LayerPlan};
+use crate::pack::Layer;
+use crate::plan::{self, Plan};
 use crate::report::{Event, Report};
 use crate::resolve::Graph;
 use crate::store::Store;
@@ -94,6 +96,8 @@ pub struct PackageReport {
 #[derive(Debug)]
 pub struct PlanReport {
     pub functions: Vec<FunctionPlan>,
+    /// Present where everything is built, so that sizes are known.
+    pub layers: Option<Plan>,
     /// Absent where the base has yet to be made.
     pub base: Option<Base>,
     pub recipe: String,
@@ -106,8 +110,17 @@ pub struct FunctionPlan {
     pub graph: Graph,
     pub found: BTreeMap<usize, BuiltPackage>,
     pub code_bytes: u64,
-    /// Present where everything is built, so that sizes are known.
-    pub layers: Option<Vec<LayerPlan>>,
+}
+
+impl FunctionPlan {
+    fn is_built(&self) -> bool {
+        self.graph.needed().iter().all(|at| self.found.contains_key(at))
+    }
+
+    fn needs(&self) -> Needs<'_> {
+        let Self { name, graph, found, code_bytes, .. } = self;
+        Needs { name, graph, built: found, code_bytes: *code_bytes }
+    }
 }
 
 /// A function once its sources are here.
@@ -116,6 +129,38 @@ struct Prepared {
     lockfile: Lockfile,
     tarballs: Vec<SourceTarball>,
     code_bytes: u64,
+}
+
+/// A function once its packages are in the store, by the graph's nodes.
+struct BuiltFunction {
+    request: FunctionRequest,
+    code_bytes: u64,
+    graph: Graph,
+    tarballs: Vec<SourceTarball>,
+    built: BTreeMap<usize, BuiltPackage>,
+}
+
+impl BuiltFunction {
+    fn needs(&self) -> Needs<'_> {
+        let Self { request, code_bytes, graph, built, .. } = self;
+        Needs { name: &request.name, graph, built, code_bytes: *code_bytes }
+    }
+
+    fn report(self, layers: Vec<Layer>) -> FunctionReport {
+        let Self { request, code_bytes, graph, tarballs, built } = self;
+        let packages = built.into_iter().map(|(at, built)| PackageReport {
+            built,
+            tarball: tarballs[at].clone(),
+            dependencies: graph.nodes[at].direct.iter().map(|at| graph.nodes[*at].id.clone()).collect(),
+        });
+        FunctionReport {
+            name: request.name,
+            lockfile: request.lockfile.display().to_string(),
+            code_bytes,
+            packages: packages.collect(),
+            layers,
+        }
+    }
 }
 
 /// Lockfiles to layers in the output folder.
@@ -142,10 +187,11 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     let prepared = run.prepare(&before)?;
     let base = run.base(&before)?;
     run.check_r(&base, &prepared)?;
-    let mut functions = Vec::new();
+    let mut built = Vec::new();
     for function in prepared {
-        functions.push(run.build_function(function, &base)?);
+        built.push(run.build_function(function, &base)?);
     }
+    let functions = run.pack(built, &base)?;
     let report = BuildReport {
         n_fetched: count(&functions, |package| !package.tarball.from_store),
         n_built: count(&functions, |package| !package.built.from_store),
@@ -179,21 +225,16 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
             Some(base) => build::find_built(&graph, &tarballs, base, &services.store)?,
             None => BTreeMap::new(),
         };
-        let complete = graph.needed().iter().all(|at| found.contains_key(at));
-        let layers =
-            if complete { Some(run.plan_layers(&graph, &found, function.code_bytes)?) } else { None };
         let FunctionRequest { name, lockfile, .. } = function.request;
         let lockfile = lockfile.display().to_string();
-        functions.push(FunctionPlan {
-            name,
-            lockfile,
-            graph,
-            found,
-            code_bytes: function.code_bytes,
-            layers,
-        });
+        functions.push(FunctionPlan { name, lockfile, graph, found, code_bytes: function.code_bytes });
     }
-    Ok(PlanReport { functions, base, recipe: request.base.to_string() })
+    let layers = if functions.iter().all(FunctionPlan::is_built) {
+        Some(plan::plan(&run.demand(functions.iter().map(FunctionPlan::needs)))?)
+    } else {
+        None
+    };
+    Ok(PlanReport { functions, layers, base, recipe: request.base.to_string() })
 }
 
 fn count(functions: &[FunctionReport], counts: impl Fn(&PackageReport) -> bool) -> usize {

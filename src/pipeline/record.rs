@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{BuildReport, FunctionReport, PackageReport};
 use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
-use crate::model::PackageId;
 use crate::pack::Layer;
+use crate::plan::TreeId;
 
 /// layers.json; docs/layers-json.md has the fields.
 #[derive(Debug, Serialize)]
@@ -94,20 +94,21 @@ fn manifest_layer(layer: &Layer) -> ManifestLayer {
         zip_sha256: layer.archive.to_hex(),
         zip_bytes: layer.zip_bytes,
         unzipped_bytes: layer.unzipped_bytes,
-        packages: layer.packages.iter().map(|package| package.id.to_string()).collect(),
+        packages: layer.trees.iter().map(|tree| tree.id.to_string()).collect(),
     }
 }
 
 fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage> {
-    let origin = |id: &PackageId| function.packages.iter().find(|package| package.built.id == *id);
-    let packages = layer.packages.iter().filter_map(|package| Some((package, origin(&package.id)?)));
+    let origin =
+        |TreeId::Package(id): &TreeId| function.packages.iter().find(|package| package.built.id == *id);
+    let packages = layer.trees.iter().filter_map(|tree| Some((tree, origin(&tree.id)?)));
     packages
-        .map(|(package, PackageReport { tarball, .. })| ManifestPackage {
-            name: package.id.name.to_string(),
-            version: package.id.version.to_string(),
+        .map(|(tree, PackageReport { built, tarball, .. })| ManifestPackage {
+            name: built.id.name.to_string(),
+            version: built.id.version.to_string(),
             layer: layer.name.clone(),
-            tree: package.tree.to_hex(),
-            unzipped_bytes: package.unzipped_bytes,
+            tree: tree.digest.to_hex(),
+            unzipped_bytes: tree.unzipped_bytes,
             source_url: fetch::without_userinfo(&tarball.url),
             source_sha256: tarball.sha256.to_hex(),
             license: tarball.description.license.clone(),
@@ -144,7 +145,7 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
             });
         }
         for layer in &function.layers {
-            let packages = layer.packages.iter().map(|package| package.id.to_string()).collect();
+            let packages = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
             layers.insert(layer.digest, LockedLayer { digest: layer.digest.to_hex(), packages });
         }
         functions.push(LockedFunction {

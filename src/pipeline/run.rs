@@ -3,19 +3,21 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::select::{self, Needs};
 use super::{
-    BuildReport, BuildRequest, FunctionReport, PackageReport, Prepared, Services, manifest, record,
-    render_manifest, select,
+    BuildReport, BuildRequest, BuiltFunction, FunctionReport, Prepared, Services, manifest, record,
+    render_manifest,
 };
 use crate::base::{self, Base, BaseError, Workshop};
-use crate::build::{self, BuiltPackage, Site};
+use crate::build::{self, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
 use crate::layr_lock::{LayrLock, LayrLockError};
 use crate::lockfile::{LockedPackage, Lockfile};
 use crate::model::{LAMBDA, RVersion};
-use crate::pack::{self, LayerPlan, Naming, Output, PlanInput};
+use crate::pack::{self, Naming, Output};
+use crate::plan::{self, Demand};
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Graph, PackageIndex, Resolution};
 use crate::sys::fs;
@@ -182,7 +184,8 @@ impl Run<'_> {
         Ok((graph, tarballs))
     }
 
-    pub(super) fn build_function(&self, function: Prepared, base: &Base) -> Result<FunctionReport, Error> {
+    /// A function's packages to trees in the store.
+    pub(super) fn build_function(&self, function: Prepared, base: &Base) -> Result<BuiltFunction, Error> {
         let Services { store, report, interrupt, .. } = self.services;
         let (graph, tarballs) = self.graph(&function, Some(&base.r))?;
         let mut built = build::find_built(&graph, &tarballs, base, store)?;
@@ -190,33 +193,35 @@ impl Run<'_> {
             let site = Site { store, engine: self.engine()?, base, report: &**report, interrupt };
             built = build::build(&graph, &tarballs, site, &self.request.build)?;
         }
-        let plans = self.plan_layers(&graph, &built, function.code_bytes)?;
-        let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
-        let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
-        let layers = pack::pack(&plans, output)?;
-        let packages = built.into_iter().map(|(at, built)| PackageReport {
-            built,
-            tarball: tarballs[at].clone(),
-            dependencies: graph.nodes[at].direct.iter().map(|at| graph.nodes[*at].id.clone()).collect(),
-        });
-        Ok(FunctionReport {
-            name: function.request.name,
-            lockfile: function.request.lockfile.display().to_string(),
-            code_bytes: function.code_bytes,
-            packages: packages.collect(),
-            layers,
-        })
+        let Prepared { request, code_bytes, .. } = function;
+        Ok(BuiltFunction { request, code_bytes, graph, tarballs, built })
     }
 
-    pub(super) fn plan_layers(
+    /// What all functions together need of layers.
+    pub(super) fn demand<'a>(&self, functions: impl Iterator<Item = Needs<'a>>) -> Demand {
+        Demand {
+            functions: functions.map(|needs| select::function_demand(&needs)).collect(),
+            limits: LAMBDA,
+            n_reserved: self.request.n_reserved,
+        }
+    }
+
+    /// Plans all functions together, and packs each layer once.
+    pub(super) fn pack(
         &self,
-        graph: &Graph,
-        built: &BTreeMap<usize, BuiltPackage>,
-        code_bytes: u64,
-    ) -> Result<Vec<LayerPlan>, Error> {
-        let packages = select::sized_packages(graph, built);
-        let input = PlanInput { packages, code_bytes, n_reserved: self.request.n_reserved };
-        Ok(pack::plan_layers(input, LAMBDA)?)
+        functions: Vec<BuiltFunction>,
+        base: &Base,
+    ) -> Result<Vec<FunctionReport>, Error> {
+        let Services { store, report, .. } = self.services;
+        let plan = plan::plan(&self.demand(functions.iter().map(BuiltFunction::needs)))?;
+        let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
+        let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
+        let layers = pack::pack(&plan.layers, output)?;
+        let reports = functions.into_iter().zip(&plan.functions).map(|(function, layers_of)| {
+            let layers = layers_of.iter().map(|at| layers[*at].clone()).collect();
+            function.report(layers)
+        });
+        Ok(reports.collect())
     }
 
     /// layr.lock and the manifest, each only where it changes.

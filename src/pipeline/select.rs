@@ -7,7 +7,7 @@ use crate::build::BuiltPackage;
 use crate::error::Error;
 use crate::lockfile::{self, Lockfile, LockfileError};
 use crate::model::PackageName;
-use crate::pack::SizedPackage;
+use crate::plan::{FunctionDemand, SizedTree, TreeId};
 use crate::resolve::Graph;
 use crate::sys::fs;
 
@@ -47,19 +47,24 @@ pub(super) fn folder_bytes(folder: &Path) -> Result<u64, Error> {
     Ok(total)
 }
 
+/// What decides what a function needs of layers.
+pub(super) struct Needs<'a> {
+    pub(super) name: &'a str,
+    pub(super) graph: &'a Graph,
+    pub(super) built: &'a BTreeMap<usize, BuiltPackage>,
+    pub(super) code_bytes: u64,
+}
+
 /// What goes into layers, each with the packages that need it.
-pub(super) fn sized_packages(graph: &Graph, built: &BTreeMap<usize, BuiltPackage>) -> Vec<SizedPackage> {
-    let shipped = graph.nodes.iter().enumerate().filter(|(_, node)| node.shipped);
-    shipped
-        .filter_map(|(at, node)| {
-            let needing = graph.nodes.iter().filter(|other| other.shipped && other.direct.contains(&at));
-            let package = built.get(&at)?;
-            Some(SizedPackage {
-                id: node.id.clone(),
-                tree: package.tree,
-                unzipped_bytes: package.unzipped_bytes,
-                needed_by: needing.map(|other| other.id.clone()).collect(),
-            })
-        })
-        .collect()
+pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
+    let Needs { name, graph, built, code_bytes } = *needs;
+    let (mut trees, mut needed_by) = (Vec::new(), BTreeMap::new());
+    for (at, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.shipped) {
+        let Some(BuiltPackage { tree, unzipped_bytes, .. }) = built.get(&at) else { continue };
+        let id = TreeId::Package(node.id.clone());
+        let needing = graph.nodes.iter().filter(|other| other.shipped && other.direct.contains(&at));
+        needed_by.insert(id.clone(), needing.map(|other| TreeId::Package(other.id.clone())).collect());
+        trees.push(SizedTree { id, digest: *tree, unzipped_bytes: *unzipped_bytes });
+    }
+    FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes }
 }

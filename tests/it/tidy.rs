@@ -16,7 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["model", "sys", "report", "resolve", "store"]),
     ("base", &["model", "sys", "report", "store", "engine"]),
     ("build", &["model", "sys", "report", "resolve", "fetch", "store", "base", "engine"]),
-    ("pack", &["model", "sys", "report", "store"]),
+    ("plan", &["model"]),
+    ("pack", &["model", "sys", "report", "plan", "store"]),
     ("config", &["model"]),
     ("layr_lock", &["model"]),
     (
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fetch",
             "build",
             "store",
+            "plan",
             "pack",
             "base",
             "engine",
@@ -47,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fetch",
             "build",
             "store",
+            "plan",
             "pack",
             "base",
             "engine",
@@ -86,7 +89,7 @@ const PURE: &[&str] = &[
     "src/fetch/resume.rs",
     "src/fetch/sniff.rs",
     "src/fetch/url.rs",
-    "src/pack/plan.rs",
+    "src/plan/",
     "src/store/tree.rs",
 ];
 

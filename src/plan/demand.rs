@@ -1,0 +1,122 @@
+//! What is to be planned, and what a plan is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::PlanError;
+use crate::model::{LayerLimits, PackageId, TreeDigest};
+
+/// All functions, and what they may use of Lambda.
+#[derive(Debug, Clone)]
+pub struct Demand {
+    pub functions: Vec<FunctionDemand>,
+    pub limits: LayerLimits,
+    /// Layers that others take: the R runtime's.
+    pub n_reserved: usize,
+}
+
+/// One function's share of the demand.
+#[derive(Debug, Clone)]
+pub struct FunctionDemand {
+    pub name: String,
+    pub trees: Vec<SizedTree>,
+    /// For each tree those that need it directly; none where the lockfile alone asks for it.
+    pub needed_by: BTreeMap<TreeId, Vec<TreeId>>,
+    /// Size of the function's own code, unzipped.
+    pub code_bytes: u64,
+}
+
+/// What a tree is, and so where it lies in a layer. A function has each at most once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TreeId {
+    Package(PackageId),
+}
+
+impl TreeId {
+    /// Where it lies below `/opt`. Two trees of one path are never in one function.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Package(id) => format!("R/library/{}", id.name),
+        }
+    }
+
+    /// Without the version: `cli`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Package(id) => id.name.as_str(),
+        }
+    }
+}
+
+/// `cli 3.6.5`
+impl fmt::Display for TreeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Package(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A tree that is to be in a layer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SizedTree {
+    pub id: TreeId,
+    pub digest: TreeDigest,
+    pub unzipped_bytes: u64,
+}
+
+/// The trees of one layer, sorted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LayerPlan {
+    pub trees: Vec<SizedTree>,
+    pub unzipped_bytes: u64,
+}
+
+impl LayerPlan {
+    pub fn new(mut trees: Vec<SizedTree>) -> Self {
+        trees.sort();
+        Self { unzipped_bytes: trees.iter().map(|tree| tree.unzipped_bytes).sum(), trees }
+    }
+}
+
+/// Which tree goes to which layer, for all functions together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Each once, sorted.
+    pub layers: Vec<LayerPlan>,
+    /// By function, in the demand's order: positions in `layers`, in attach order.
+    pub functions: Vec<Vec<usize>>,
+}
+
+impl Plan {
+    /// The layers of the demand's `function`th function, in attach order.
+    pub fn layers_of(&self, function: usize) -> impl Iterator<Item = &LayerPlan> {
+        self.functions[function].iter().map(|at| &self.layers[*at])
+    }
+}
+
+impl Demand {
+    /// Whether a function can be planned at all.
+    pub(super) fn check(&self, function: &FunctionDemand) -> Result<(), PlanError> {
+        let Self { limits, n_reserved, .. } = *self;
+        let name = || function.name.clone();
+        if n_reserved >= limits.n_layers && !function.trees.is_empty() {
+            return Err(PlanError::NoLayerLeft { function: name(), n_reserved, n_layers: limits.n_layers });
+        }
+        let unzipped_bytes: u64 = function.trees.iter().map(|tree| tree.unzipped_bytes).sum();
+        if unzipped_bytes + function.code_bytes <= limits.unzipped_bytes {
+            return Ok(());
+        }
+        let mut heaviest = function.trees.clone();
+        heaviest.sort_by(|a, b| b.unzipped_bytes.cmp(&a.unzipped_bytes).then_with(|| a.id.cmp(&b.id)));
+        heaviest.truncate(10);
+        let needed_by = |tree: &SizedTree| function.needed_by.get(&tree.id).cloned().unwrap_or_default();
+        Err(PlanError::TooLarge {
+            function: name(),
+            unzipped_bytes,
+            code_bytes: function.code_bytes,
+            limit: limits.unzipped_bytes,
+            heaviest: heaviest.into_iter().map(|tree| (needed_by(&tree), tree)).collect(),
+        })
+    }
+}
