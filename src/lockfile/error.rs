@@ -1,6 +1,8 @@
 //! Why a text is not a lockfile.
 
-use crate::model::{DcfError, InvalidPackageName, InvalidVersion, PackageName};
+use crate::model::{
+    DcfError, InvalidGitPlace, InvalidPackageName, InvalidProject, InvalidVersion, PackageName,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockfileError {
@@ -45,6 +47,22 @@ pub enum LockfileError {
         #[source]
         source: InvalidVersion,
     },
+    #[error("`{field}` of `{package}` in the lockfile is no place to fetch from")]
+    Origin {
+        package: PackageName,
+        field: String,
+        #[source]
+        source: InvalidOrigin,
+    },
+}
+
+/// Why a record names no place that a package could have come from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    #[error(transparent)]
+    Git(#[from] InvalidGitPlace),
+    #[error(transparent)]
+    Project(#[from] InvalidProject),
 }
 
 impl LockfileError {
@@ -62,7 +80,7 @@ impl LockfileError {
                 "mend that place, or write the file anew with `renv::snapshot()` or `packrat::snapshot()`"
             }
             Self::KeyIsNotPackage { .. } | Self::Duplicate { .. } => "remove the record that is wrong",
-            Self::Name { .. } | Self::Version { .. } => {
+            Self::Name { .. } | Self::Version { .. } | Self::Origin { .. } => {
                 "correct it; in R, `renv::record(\"package@version\")` writes a record that is right"
             }
         };

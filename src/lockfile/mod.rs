@@ -2,14 +2,17 @@
 
 mod error;
 mod packrat;
+mod remote;
 mod renv;
+mod source;
 mod unique_json;
 
 use std::collections::BTreeMap;
 
-pub use error::LockfileError;
+pub use error::{InvalidOrigin, LockfileError};
+pub use source::{ForgeOrigin, GitOrigin, Source};
 
-use crate::model::{PackageId, PackageName, RVersion};
+use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, Sha256Digest};
 
 /// Where CRAN is, for files that name no repository: R's own default mirror.
 pub const CRAN_URL: &str = "https://cloud.r-project.org";
@@ -22,6 +25,9 @@ pub struct Lockfile {
     pub r: Option<RVersion>,
     /// In the file's order, which is the order they are searched in.
     pub repositories: Vec<Repository>,
+    /// What the lockfile says of Bioconductor as a whole.
+    pub bioconductor: Option<BioconductorRelease>,
+    /// All that are to be built.
     pub packages: BTreeMap<PackageName, LockedPackage>,
     /// What was assumed where the file says nothing, or nothing usable.
     pub warnings: Vec<String>,
@@ -45,15 +51,10 @@ pub struct Repository {
 pub struct LockedPackage {
     pub id: PackageId,
     pub source: Source,
-}
-
-/// Where a package was installed from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A CRAN-like repository; `recorded` is the name or URL the lockfile has for it.
-    Repository { recorded: Option<String> },
-    /// Anything else, by the lockfile's word for it, such as `GitHub`.
-    Other { kind: String },
+    /// URLs of the very source tarball, where the lockfile has them; tried before all others.
+    pub urls: Vec<String>,
+    /// What the source tarball's digest must be, where the lockfile has it.
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// Reads a lockfile of any kind that is known here.

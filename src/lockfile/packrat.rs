@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::remote::{Fields, forge};
 use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
 use crate::model::{PackageId, PackageName, Record, parse_dcf};
 
@@ -24,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         warnings.push("the lockfile does not say which R it is for; the base's is used".to_owned());
     }
     let repositories = repositories(header.get("Repos").unwrap_or_default(), &mut warnings);
-    Ok(Lockfile { format: Format::Packrat, r, repositories, packages, warnings })
+    Ok(Lockfile { format: Format::Packrat, r, repositories, bioconductor: None, packages, warnings })
 }
 
 /// `NAME=URL` with commas between; only the first `=` separates, since URLs may hold more.
@@ -53,24 +54,38 @@ fn package(record: &Record) -> Result<LockedPackage, LockfileError> {
     let version =
         version.parse().map_err(|source| LockfileError::Version { package: name.clone(), source })?;
     let source = record.get("Source").ok_or_else(|| missing(name.to_string(), "Source"))?;
-    // Any other word is the name of a CRAN-like repository, such as `RSPM`.
-    let source = match source.to_ascii_lowercase().as_str() {
-        "github" | "gitlab" | "bitbucket" | "bioconductor" | "source" | "unknown" => {
-            Source::Other { kind: source.to_owned() }
-        }
-        _ if record.get("RemoteHost").is_some() && record.get("RemoteRepo").is_some() => {
-            Source::Other { kind: source.to_owned() }
-        }
-        _ => Source::Repository { recorded: Some(source.to_owned()) },
+    // For a time `GitHub…` was written for `Github…`.
+    let get = |field: &str| {
+        record.get(field).or_else(|| record.get(&format!("GitHub{}", field.strip_prefix("Github")?)))
     };
-    Ok(LockedPackage { id: PackageId { name, version }, source })
+    let source = source_of(source, &Fields { package: &name, get: &get })?;
+    Ok(LockedPackage { id: PackageId { name, version }, source, urls: Vec::new(), sha256: None })
+}
+
+/// Any word that is none of packrat's own is the name of a CRAN-like repository, such as
+/// `RSPM`.
+fn source_of(word: &str, fields: &Fields<'_>) -> Result<Source, LockfileError> {
+    if let Some(forge) = forge(word) {
+        return fields.forge_origin(forge);
+    }
+    match word.to_ascii_lowercase().as_str() {
+        "bioconductor" => fields.bioconductor(),
+        "source" => Ok(Source::Local { path: fields.get("SourcePath").map(str::to_owned) }),
+        "unknown" => Ok(Source::Unknown { kind: word.to_owned() }),
+        "git" | "git2r" | "xgit" if fields.get("RemoteUrl").is_some() => {
+            Ok(Source::Git(fields.git_origin()?))
+        }
+        _ => fields.repository(Some(word)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockfile::ForgeOrigin;
+    use crate::model::Forge;
 
-    const SAMPLE: &str = "PackratFormat: 1.4\nPackratVersion: 0.9.2\nRVersion: 4.5.0\nRepos: CRAN=https://cloud.r-project.org,\n    Own=https://example.org/cran?key=a=b\n\nPackage: R6\nSource: CRAN\nVersion: 2.6.1\nHash: ec3ee2aa91c2a6c5eed8ca4a7f9ce1bd\n\nPackage: emo\nSource: github\nVersion: 0.0.1\nRequires: R6\nGithubRepo: emo\n";
+    const SAMPLE: &str = "PackratFormat: 1.4\nPackratVersion: 0.9.2\nRVersion: 4.5.0\nRepos: CRAN=https://cloud.r-project.org,\n    Own=https://example.org/cran?key=a=b\n\nPackage: R6\nSource: CRAN\nVersion: 2.6.1\nHash: ec3ee2aa91c2a6c5eed8ca4a7f9ce1bd\n\nPackage: emo\nSource: github\nVersion: 0.0.1\nRequires: R6\nGitHubRepo: emo\nGithubUsername: hadley\nGithubRef: master\nGithubSha1: 3f03b11491ce3d6fc5601e210927eff73bf8e350\nRemoteHost: https://api.github.com\n\nPackage: own1\nSource: source\nVersion: 0.1\nSourcePath: ..//own1\n";
 
     #[test]
     fn header_repositories_and_packages_are_read() {
@@ -82,11 +97,20 @@ mod tests {
             [("CRAN", "https://cloud.r-project.org"), ("Own", "https://example.org/cran?key=a=b")]
         );
         let sources: Vec<_> = lockfile.packages.values().map(|package| package.source.clone()).collect();
+        let emo = ForgeOrigin {
+            forge: Forge::GitHub,
+            host: "api.github.com".parse().unwrap(),
+            project: "hadley/emo".parse().unwrap(),
+            reference: Some("master".to_owned()),
+            commit: Some("3f03b11491ce3d6fc5601e210927eff73bf8e350".parse().unwrap()),
+            subfolder: None,
+        };
         assert_eq!(
             sources,
             [
-                Source::Repository { recorded: Some("CRAN".to_owned()) },
-                Source::Other { kind: "github".to_owned() }
+                Source::Repository { recorded: Some("CRAN".to_owned()), origin: None },
+                Source::Forge(emo),
+                Source::Local { path: Some("..//own1".to_owned()) }
             ]
         );
     }

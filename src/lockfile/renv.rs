@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::remote::{Fields, forge};
 use super::unique_json::Json;
 use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
-use crate::model::{PackageId, PackageName, RVersion};
+use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion};
 
 pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
     let root: Json = serde_json::from_str(text).map_err(|source| LockfileError::Json { source })?;
@@ -29,9 +30,21 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         format: Format::Renv,
         r: r_version(r, &mut warnings),
         repositories: repositories(r.get("Repositories"), &mut warnings)?,
+        bioconductor: bioconductor(root.get("Bioconductor"), &mut warnings),
         packages,
         warnings,
     })
+}
+
+/// Before 1.2, renv could write a word such as `devel` for the release.
+fn bioconductor(json: Option<&Json>, warnings: &mut Vec<String>) -> Option<BioconductorRelease> {
+    let text = json?.as_object()?.get("Version")?.as_str()?;
+    let release = text.parse().ok();
+    if release.is_none() {
+        let text = text.escape_debug();
+        warnings.push(format!("the lockfile's release of Bioconductor, `{text}`, is no number and not used"));
+    }
+    release
 }
 
 fn wrong_type(field: &str, expected: &'static str) -> LockfileError {
@@ -89,24 +102,54 @@ fn package(key: &str, record: &Json) -> Result<LockedPackage, LockfileError> {
         text("Version").ok_or(LockfileError::MissingField { package: key.to_owned(), field: "Version" })?;
     let version =
         version.parse().map_err(|source| LockfileError::Version { package: name.clone(), source })?;
-    let source = source(text("Source"), text("Repository"));
-    Ok(LockedPackage { id: PackageId { name, version }, source })
+    let get = |field: &str| record.get(field).and_then(Json::as_str);
+    let source = source(&Fields { package: &name, get: &get })?;
+    Ok(LockedPackage { id: PackageId { name, version }, source, urls: Vec::new(), sha256: None })
 }
 
-/// Source names are compared without case, since renv's own have changed theirs.
-fn source(source: Option<&str>, repository: Option<&str>) -> Source {
-    let recorded = repository.map(|text| if text.contains("://") { trim_url(text) } else { text.to_owned() });
-    match source.map(str::to_ascii_lowercase).as_deref() {
-        Some("repository" | "cran" | "standard") => Source::Repository { recorded },
-        None if recorded.is_some() => Source::Repository { recorded },
-        None => Source::Other { kind: "unnamed".to_owned() },
-        Some(_) => Source::Other { kind: source.unwrap_or_default().to_owned() },
+/// renv's own words have changed their case, and some old ones stand for newer ones.
+fn source(fields: &Fields<'_>) -> Result<Source, LockfileError> {
+    let (word, repository) = (fields.get("Source"), fields.get("Repository"));
+    let kind = word.unwrap_or(if repository.is_some() { "repository" } else { "unnamed" });
+    if let Some(forge) = forge(kind) {
+        return fields.forge_origin(forge);
     }
+    match kind.to_ascii_lowercase().as_str() {
+        // renv 0.8 asked whether a package was of Bioconductor before where it came from.
+        "bioconductor" | "bioc" | "bioc_git2r" | "bioc_xgit" => {
+            match fields.get("RemoteType").and_then(forge) {
+                Some(forge) => fields.forge_origin(forge),
+                None => fields.bioconductor(),
+            }
+        }
+        "repository" | "cran" | "standard" => match repository {
+            Some(name) if is_bioconductor(name) => fields.bioconductor(),
+            _ => fields.repository(repository),
+        },
+        "git" | "git2r" | "xgit" => Ok(Source::Git(fields.git_origin()?)),
+        "url" => fields.archive(),
+        "local" | "source" => Ok(Source::Local { path: fields.get("RemoteUrl").map(str::to_owned) }),
+        "cellar" => Ok(Source::Local { path: None }),
+        _ if is_path(kind) => Ok(Source::Local { path: Some(kind.to_owned()) }),
+        _ => Ok(Source::Unknown { kind: kind.to_owned() }),
+    }
+}
+
+fn is_bioconductor(repository: &str) -> bool {
+    let name = repository.split(' ').next().unwrap_or_default();
+    name.eq_ignore_ascii_case("bioconductor") || name.eq_ignore_ascii_case("bioc")
+}
+
+/// renv lets a record name a file in place of a kind.
+fn is_path(word: &str) -> bool {
+    word.contains(['/', '\\']) || word.ends_with(".tar.gz")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockfile::ForgeOrigin;
+    use crate::model::Forge;
 
     /// One record of each generation, as renv 1.0 and 1.1 write them.
     const BOTH: &str = r#"{
@@ -116,7 +159,8 @@ mod tests {
                 "Requirements": ["R"], "Hash": "d4335fe7207f1c01ab8c41762f5840d4" },
         "mime": { "Package": "mime", "Version": "0.13", "Source": "Repository", "Type": "Package",
                   "Title": "Map Filenames to MIME Types", "Imports": ["tools"], "Repository": "RSPM" },
-        "here2": { "Package": "here2", "Version": "1.0", "Source": "GitHub", "RemoteSha": "abc" }
+        "here2": { "Package": "here2", "Version": "1.0", "Source": "GitHub", "RemoteUsername": "r-lib",
+                   "RemoteRepo": "here2", "RemoteRef": "HEAD", "RemoteSubdir": "" }
       } }"#;
 
     #[test]
@@ -126,12 +170,20 @@ mod tests {
         assert_eq!(lockfile.repositories[0].url, "https://cloud.r-project.org");
         let shown: Vec<_> =
             lockfile.packages.values().map(|p| (p.id.to_string(), p.source.clone())).collect();
-        let recorded = |name: &str| Source::Repository { recorded: Some(name.to_owned()) };
+        let recorded = |name: &str| Source::Repository { recorded: Some(name.to_owned()), origin: None };
+        let here2 = Source::Forge(ForgeOrigin {
+            forge: Forge::GitHub,
+            host: Forge::GitHub.public_host(),
+            project: "r-lib/here2".parse().unwrap(),
+            reference: Some("HEAD".to_owned()),
+            commit: None,
+            subfolder: None,
+        });
         assert_eq!(
             shown,
             [
                 ("R6 2.6.1".to_owned(), recorded("CRAN")),
-                ("here2 1.0".to_owned(), Source::Other { kind: "GitHub".to_owned() }),
+                ("here2 1.0".to_owned(), here2),
                 ("mime 0.13".to_owned(), recorded("RSPM")),
             ]
         );

@@ -2,20 +2,26 @@
 
 mod architecture;
 mod base_packages;
+mod bioconductor;
 mod dcf;
 mod dependency;
 mod description;
 mod digest;
+mod forge;
+mod git;
 mod limits;
 mod package_name;
 mod version;
 
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use base_packages::{is_base_package, is_recommended_package};
+pub use bioconductor::{BioconductorRelease, InvalidRelease};
 pub use dcf::{DcfError, Record, parse_dcf};
 pub use dependency::{Dependency, InvalidDependency, Operator, Requirement};
 pub use description::{Description, DescriptionError};
 pub use digest::{ArchiveDigest, BaseDigest, BuildKey, InvalidDigest, LayerDigest, Sha256Digest, TreeDigest};
+pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
+pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder};
 pub use limits::{LAMBDA, LayerLimits};
 pub use package_name::{InvalidPackageName, PackageName};
 pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::PackageIndex;
 use super::error::ResolveError;
 use crate::lockfile::{LockedPackage, Lockfile, Repository, Source};
-use crate::model::{PackageId, RVersion, compare_version, is_base_package, is_recommended_package};
+use crate::model::{Forge, PackageId, RVersion, compare_version, is_base_package, is_recommended_package};
 
 /// Names that all mean CRAN's packages: Posit's package managers stamp theirs on packages,
 /// and lockfiles repeat them without declaring such a repository.
@@ -50,16 +50,32 @@ pub fn resolve(
     let mut packages = Vec::new();
     let mut errors = Vec::new();
     for package in lockfile.packages.values().filter(|package| !is_base_package(&package.id.name)) {
-        match &package.source {
-            Source::Repository { recorded } => {
-                let repositories = in_order(recorded.as_deref(), &lockfile.repositories);
-                packages.push(resolve_one(package, &repositories, lockfile.r.as_ref(), indexes));
-            }
-            Source::Other { kind } => errors
-                .push(ResolveError::UnsupportedSource { package: package.id.clone(), kind: kind.clone() }),
+        if let Source::Repository { recorded, .. } = &package.source {
+            let repositories = in_order(recorded.as_deref(), &lockfile.repositories);
+            packages.push(resolve_one(package, &repositories, lockfile.r.as_ref(), indexes));
+        } else {
+            let (package, kind) = (package.id.clone(), kind(&package.source).to_owned());
+            errors.push(ResolveError::UnsupportedSource { package, kind });
         }
     }
     if errors.is_empty() { Ok(Resolution { packages }) } else { Err(errors) }
+}
+
+/// The word for a source in errors.
+fn kind(source: &Source) -> &str {
+    match source {
+        Source::Repository { .. } => "repository",
+        Source::Bioconductor { .. } => "Bioconductor",
+        Source::Forge(origin) => match origin.forge {
+            Forge::GitHub => "GitHub",
+            Forge::GitLab => "GitLab",
+            Forge::Bitbucket => "Bitbucket",
+        },
+        Source::Git(_) => "git",
+        Source::Archive { .. } => "URL",
+        Source::Local { .. } => "local",
+        Source::Unknown { kind } => kind,
+    }
 }
 
 /// All URLs that a lockfile's packages may be looked for under, each once.
@@ -67,7 +83,7 @@ pub fn repository_urls(lockfile: &Lockfile) -> Vec<String> {
     let mut urls: Vec<String> =
         lockfile.repositories.iter().map(|repository| repository.url.clone()).collect();
     for package in lockfile.packages.values() {
-        if let Source::Repository { recorded: Some(url) } = &package.source
+        if let Source::Repository { recorded: Some(url), .. } = &package.source
             && url.contains("://")
             && !urls.contains(url)
         {
@@ -198,7 +214,8 @@ mod tests {
 
     #[test]
     fn every_package_of_an_unsupported_source_is_reported_and_base_packages_are_passed_over() {
-        let record = r#""a1": { "Package": "a1", "Version": "1.0", "Source": "GitHub" },
+        let record = r#""a1": { "Package": "a1", "Version": "1.0", "Source": "GitHub",
+                                "RemoteUsername": "o", "RemoteRepo": "a1" },
                         "b1": { "Package": "b1", "Version": "1.0", "Source": "Bioconductor" },
                         "stats": { "Package": "stats", "Version": "4.5.0", "Source": "R" }"#;
         assert_eq!(resolve(&lockfile(record), &BTreeMap::new()).unwrap_err().len(), 2);

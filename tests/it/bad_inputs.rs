@@ -153,7 +153,10 @@ fn everything_that_does_not_fit_together_is_said_at_once() {
 #[test]
 fn a_source_that_is_not_supported_is_said_and_not_guessed_at() {
     let world = published();
-    let text = renv_lock("4.5.0", &["one1"]).replace("\"Source\": \"Repository\"", "\"Source\": \"GitHub\"");
+    let text = renv_lock("4.5.0", &["one1"]).replace(
+        "\"Source\": \"Repository\"",
+        "\"Source\": \"GitHub\", \"RemoteUsername\": \"o\", \"RemoteRepo\": \"r\"",
+    );
     world.write("project/renv.lock", text);
     plan(&world).failed(RESOLVE, &["source of kind GitHub"]);
 }
