@@ -25,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod layr_lock;
+pub mod manifest;
 pub mod model;
 pub mod pipeline;
 pub mod report;

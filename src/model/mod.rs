@@ -1,6 +1,7 @@
 //! The words that all stages share. Nothing here does I/O.
 
 mod architecture;
+mod arn;
 mod base_packages;
 mod bioconductor;
 mod dcf;
@@ -14,6 +15,7 @@ mod package_name;
 mod version;
 
 pub use architecture::{Architecture, UnknownArchitecture};
+pub use arn::{InvalidArn, LayerVersionArn};
 pub use base_packages::{is_base_package, is_recommended_package};
 pub use bioconductor::{BioconductorRelease, InvalidRelease};
 pub use dcf::{DcfError, Record, parse_dcf};

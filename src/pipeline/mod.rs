@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use record::{manifest, render_manifest};
+pub use record::manifest;
 use run::Run;
 pub use select::FunctionRequest;
 use select::Needs;

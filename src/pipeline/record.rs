@@ -3,64 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use serde::Serialize;
-
 use super::{BuildReport, FunctionReport, PackageReport};
 use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
+use crate::manifest::{Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestPackage};
 use crate::pack::Layer;
 use crate::plan::TreeId;
-
-/// layers.json; docs/layers-json.md has the fields.
-#[derive(Debug, Serialize)]
-pub struct Manifest {
-    schema: u32,
-    r: String,
-    arch: String,
-    base: ManifestBase,
-    functions: Vec<ManifestFunction>,
-    layers: Vec<ManifestLayer>,
-}
-
-#[derive(Debug, Serialize)]
-struct ManifestBase {
-    recipe: String,
-    digest: String,
-}
-
-#[derive(Debug, Serialize)]
-struct ManifestFunction {
-    name: String,
-    lockfile: String,
-    /// Names, in attach order.
-    layers: Vec<String>,
-    code_bytes: u64,
-    unzipped_bytes: u64,
-    packages: Vec<ManifestPackage>,
-}
-
-#[derive(Debug, Serialize)]
-struct ManifestPackage {
-    name: String,
-    version: String,
-    layer: String,
-    tree: String,
-    unzipped_bytes: u64,
-    source_url: String,
-    source_sha256: String,
-    license: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct ManifestLayer {
-    name: String,
-    digest: String,
-    zip: String,
-    zip_sha256: String,
-    zip_bytes: u64,
-    unzipped_bytes: u64,
-    packages: Vec<String>,
-}
 
 /// What the run has made, in the form of layers.json: the same for the same content.
 pub fn manifest(report: &BuildReport) -> Manifest {
@@ -77,10 +25,11 @@ pub fn manifest(report: &BuildReport) -> Manifest {
         packages: function.layers.iter().flat_map(|layer| packages_of(layer, function)).collect(),
     });
     Manifest {
-        schema: 1,
+        schema: Manifest::SCHEMA,
         r: report.base.r.to_string(),
-        arch: report.base.arch.to_string(),
-        base: ManifestBase { recipe: report.base.recipe.clone(), digest: report.base.digest.to_hex() },
+        arch: report.base.arch,
+        base: ManifestBase { recipe: report.base.recipe.clone(), digest: report.base.digest },
+        layr_lock_sha256: None,
         functions: functions.collect(),
         layers: layers.into_values().collect(),
     }
@@ -89,12 +38,13 @@ pub fn manifest(report: &BuildReport) -> Manifest {
 fn manifest_layer(layer: &Layer) -> ManifestLayer {
     ManifestLayer {
         name: layer.name.clone(),
-        digest: layer.digest.to_hex(),
+        digest: layer.digest,
         zip: format!("{}.zip", layer.name),
-        zip_sha256: layer.archive.to_hex(),
+        zip_sha256: layer.archive,
         zip_bytes: layer.zip_bytes,
         unzipped_bytes: layer.unzipped_bytes,
         packages: layer.trees.iter().map(|tree| tree.id.to_string()).collect(),
+        published: BTreeMap::new(),
     }
 }
 
@@ -107,20 +57,13 @@ fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage>
             name: built.id.name.to_string(),
             version: built.id.version.to_string(),
             layer: layer.name.clone(),
-            tree: tree.digest.to_hex(),
+            tree: tree.digest,
             unzipped_bytes: tree.unzipped_bytes,
             source_url: fetch::without_userinfo(&tarball.url),
-            source_sha256: tarball.sha256.to_hex(),
+            source_sha256: tarball.sha256,
             license: tarball.description.license.clone(),
         })
         .collect()
-}
-
-pub fn render_manifest(manifest: &Manifest) -> String {
-    // Serializing plain strings and numbers to JSON cannot fail.
-    let mut text = serde_json::to_string_pretty(manifest).unwrap_or_default();
-    text.push('\n');
-    text
 }
 
 /// Lockfiles are told by their paths from the folder of layr.lock, however they were spelt.

@@ -4,10 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::select::{self, Needs};
-use super::{
-    BuildReport, BuildRequest, BuiltFunction, FunctionReport, Prepared, Services, manifest, record,
-    render_manifest,
-};
+use super::{BuildReport, BuildRequest, BuiltFunction, FunctionReport, Prepared, Services, record};
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::build::{self, Site};
 use crate::engine::Engine;
@@ -15,12 +12,14 @@ use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
 use crate::layr_lock::{LayrLock, LayrLockError};
 use crate::lockfile::{LockedPackage, Lockfile};
+use crate::manifest::{self, Manifest};
 use crate::model::{LAMBDA, RVersion};
 use crate::pack::{self, Naming, Output};
 use crate::plan::{self, Demand};
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Graph, PackageIndex, Resolution};
 use crate::sys::fs;
+use crate::sys::hash::sha256;
 
 pub(super) struct Run<'a> {
     pub(super) request: &'a BuildRequest,
@@ -234,11 +233,24 @@ impl Run<'_> {
             }
             fs::write_atomic(&self.request.layr_lock, lock.render().as_bytes())?;
         }
-        let path = self.request.out.join("layers.json");
-        let manifest = render_manifest(&manifest(report));
+        let mut made = record::manifest(report);
+        made.layr_lock_sha256 = Some(sha256(lock.render().as_bytes()));
+        self.write_manifest(made)
+    }
+
+    /// What was published before stays known where the bytes are the same.
+    fn write_manifest(&self, mut made: Manifest) -> Result<(), Error> {
+        let path = self.request.out.join(manifest::FILE_NAME);
+        let before = fs::read_if_there(&path)?;
+        // One that cannot be read is replaced: all in it but the ARNs is made anew, and
+        // `layr publish` finds those again.
+        if let Some(before) = before.as_deref().and_then(|bytes| Manifest::parse(bytes, "").ok()) {
+            made.remember(&before);
+        }
+        let text = made.render();
         fs::create_dir_all(&self.request.out)?;
-        if fs::read_if_there(&path)?.as_deref() != Some(manifest.as_bytes()) {
-            fs::write_atomic(&path, manifest.as_bytes())?;
+        if before.as_deref() != Some(text.as_bytes()) {
+            fs::write_atomic(&path, text.as_bytes())?;
         }
         Ok(())
     }

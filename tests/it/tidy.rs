@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pack", &["model", "sys", "report", "plan", "store"]),
     ("config", &["model"]),
     ("layr_lock", &["model"]),
+    ("manifest", &["model"]),
     (
         "error",
         &[
@@ -36,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine",
             "config",
             "layr_lock",
+            "manifest",
         ],
     ),
     (
@@ -54,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "base",
             "engine",
             "layr_lock",
+            "manifest",
             "error",
         ],
     ),
@@ -80,6 +83,7 @@ const PURE: &[&str] = &[
     "src/resolve/",
     "src/config.rs",
     "src/layr_lock.rs",
+    "src/manifest.rs",
     "src/base/recipe.rs",
     "src/build/diagnosis.rs",
     "src/build/key.rs",

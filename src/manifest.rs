@@ -1,0 +1,168 @@
+//! layers.json: what a build has made and where it was published, to text and back. Pure.
+//!
+//! docs/layers-json.md has the fields.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Architecture, ArchiveDigest, BaseDigest, LayerDigest, LayerVersionArn, Sha256Digest, TreeDigest,
+};
+
+/// Its file in the output folder.
+pub const FILE_NAME: &str = "layers.json";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub schema: u32,
+    /// The base's R.
+    pub r: String,
+    pub arch: Architecture,
+    pub base: ManifestBase,
+    /// Of layr.lock as the build left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layr_lock_sha256: Option<Sha256Digest>,
+    pub functions: Vec<ManifestFunction>,
+    /// Every layer once, sorted by name.
+    pub layers: Vec<ManifestLayer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestBase {
+    pub recipe: String,
+    pub digest: BaseDigest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFunction {
+    pub name: String,
+    pub lockfile: String,
+    /// Names, in attach order.
+    pub layers: Vec<String>,
+    pub code_bytes: u64,
+    pub unzipped_bytes: u64,
+    pub packages: Vec<ManifestPackage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPackage {
+    pub name: String,
+    pub version: String,
+    pub layer: String,
+    pub tree: TreeDigest,
+    pub unzipped_bytes: u64,
+    pub source_url: String,
+    pub source_sha256: Sha256Digest,
+    pub license: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLayer {
+    pub name: String,
+    pub digest: LayerDigest,
+    pub zip: String,
+    pub zip_sha256: ArchiveDigest,
+    pub zip_bytes: u64,
+    pub unzipped_bytes: u64,
+    /// As `name version`.
+    pub packages: Vec<String>,
+    /// By region, the version that holds these very bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub published: BTreeMap<String, LayerVersionArn>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("there is no `{path}`")]
+    Missing { path: String },
+    #[error("`{path}` is not a layers.json")]
+    Syntax { path: String, source: serde_json::Error },
+    #[error("`{path}` has schema {found}, but this layr knows schema {}", Manifest::SCHEMA)]
+    Schema { path: String, found: u64 },
+}
+
+impl ManifestError {
+    /// What the user can do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Missing { .. } => "run `layr build` first, or say with --dist where its output is",
+            Self::Syntax { .. } => "run `layr build` again: it writes the file anew",
+            Self::Schema { .. } => "use the layr that wrote it, or build again with this one",
+        }
+        .to_owned()
+    }
+}
+
+impl Manifest {
+    pub const SCHEMA: u32 = 1;
+
+    /// `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is of another schema, or not of this form.
+    pub fn parse(bytes: &[u8], path: &str) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u64,
+        }
+        let syntax = |source| ManifestError::Syntax { path: path.to_owned(), source };
+        let Head { schema } = serde_json::from_slice(bytes).map_err(syntax)?;
+        if schema != u64::from(Self::SCHEMA) {
+            return Err(ManifestError::Schema { path: path.to_owned(), found: schema });
+        }
+        serde_json::from_slice(bytes).map_err(syntax)
+    }
+
+    pub fn render(&self) -> String {
+        // Serializing plain strings and numbers to JSON cannot fail.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    pub fn layer(&self, name: &str) -> Option<&ManifestLayer> {
+        self.layers.iter().find(|layer| layer.name == name)
+    }
+
+    /// Takes over where the same bytes were published before.
+    pub fn remember(&mut self, before: &Self) {
+        for layer in &mut self.layers {
+            let same = before.layer(&layer.name).filter(|old| old.zip_sha256 == layer.zip_sha256);
+            if let Some(old) = same {
+                layer.published.clone_from(&old.published);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = include_str!("../tests/fixtures/layers.json");
+
+    #[test]
+    fn a_manifest_is_rendered_as_it_was_read() {
+        let manifest = Manifest::parse(TEXT.as_bytes(), "layers.json").unwrap();
+        assert_eq!(manifest.render(), TEXT);
+    }
+
+    #[test]
+    fn another_schema_is_an_error_that_names_both() {
+        let error = Manifest::parse(br#"{"schema": 2, "layers": {}}"#, "dist/layers.json").unwrap_err();
+        assert_eq!(error.to_string(), "`dist/layers.json` has schema 2, but this layr knows schema 1");
+    }
+
+    #[test]
+    fn arns_are_kept_for_the_same_bytes_alone() {
+        let published = Manifest::parse(TEXT.as_bytes(), "").unwrap();
+        let mut built = published.clone();
+        built.layers.iter_mut().for_each(|layer| layer.published.clear());
+        built.layers[1].zip_sha256 = ArchiveDigest(Sha256Digest([7; 32]));
+        built.remember(&published);
+        assert_eq!(built.layers[0].published, published.layers[0].published);
+        assert!(built.layers[1].published.is_empty());
+    }
+}
