@@ -16,6 +16,10 @@ pub mod store;
 pub mod plan;
 pub mod pack;
 
+// What layers run on, and what shared libraries ask of it.
+pub mod elf;
+pub mod target;
+
 // What packages are built in, and what runs a build.
 pub mod base;
 pub mod engine;
