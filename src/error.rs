@@ -15,6 +15,7 @@ use crate::plan::PlanError;
 use crate::resolve::{GraphError, ResolveError};
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
+use crate::target::TargetError;
 
 /// Everything that can end a run.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ pub enum Error {
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Path(#[from] PathError),
@@ -98,6 +101,8 @@ pub enum ExitCode {
     Store = 18,
     /// layr.lock cannot be read, or --locked forbids what would change it.
     LayrLock = 19,
+    /// Packages would not load on the target, or it cannot be described.
+    Target = 21,
     /// Ctrl-C, or a request to terminate.
     Interrupted = 130,
 }
@@ -147,11 +152,13 @@ impl Error {
             Self::Base(BaseError::Store(_) | BaseError::Path(_))
             | Self::Build(BuildError::Store(_) | BuildError::Path(_))
             | Self::Pack(PackError::Store(_))
+            | Self::Target(TargetError::Store(_))
             | Self::StoreDamaged { .. }
             | Self::Store(_) => ExitCode::Store,
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
+            Self::Target(_) => ExitCode::Target,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }
     }
@@ -176,6 +183,7 @@ impl Error {
             Self::Build(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Pack(error) => error.hint(),
+            Self::Target(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {
@@ -196,7 +204,10 @@ impl Error {
         };
         matches!(
             self,
-            Self::Store(error) | Self::Build(BuildError::Store(error)) | Self::Pack(PackError::Store(error))
+            Self::Store(error)
+                | Self::Build(BuildError::Store(error))
+                | Self::Pack(PackError::Store(error))
+                | Self::Target(TargetError::Store(error))
                 if damaged(error)
         )
     }

@@ -9,6 +9,7 @@ mod plan;
 mod project;
 mod services;
 mod table;
+mod target;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -78,6 +79,9 @@ enum Command {
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
+    /// What layers run on: the libraries a system has
+    #[command(subcommand)]
+    Target(target::Command),
     /// The store: what it holds, whether it is right, what of it can go
     #[command(subcommand)]
     Cache(cache::Command),
@@ -126,6 +130,7 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Build(args) => build::run(args, &cli.global, stdout),
         Command::Plan(args) => plan::run(args, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
+        Command::Target(command) => target::run(command, stdout),
         Command::Cache(command) => cache::run(command, &cli.global, stdout),
     }?;
     Ok(ExitCode::Success)
@@ -135,7 +140,7 @@ fn asks_for_json(command: &Command) -> bool {
     match command {
         Command::Build(args) => args.json,
         Command::Plan(args) => args.json,
-        Command::Base(_) | Command::Cache(_) => false,
+        Command::Base(_) | Command::Target(_) | Command::Cache(_) => false,
     }
 }
 

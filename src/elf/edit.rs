@@ -35,7 +35,8 @@ pub struct Edits<'a> {
 /// Where the file is damaged, or its dynamic section is full.
 pub fn edit(bytes: &[u8], edits: &Edits<'_>) -> Result<Vec<u8>, ElfError> {
     let view = View::new(bytes)?;
-    let dynamic = view.dynamic()?.filter(|dynamic| !dynamic.strings.is_empty()).ok_or(ElfError::NotDynamic)?;
+    let dynamic =
+        view.dynamic()?.filter(|dynamic| !dynamic.strings.is_empty()).ok_or(ElfError::NotDynamic)?;
     let mut strings = Strings(dynamic.strings.to_vec());
     let mut slots = edited_slots(&dynamic, edits, &mut strings)?;
     let mut edited = bytes.to_vec();
@@ -70,7 +71,12 @@ pub fn edit(bytes: &[u8], edits: &Edits<'_>) -> Result<Vec<u8>, ElfError> {
     header.e_phoff = U64::new(LE, place.offset as u64);
     header.e_phnum = U16::new(LE, u16::try_from(headers.len()).ok().ok_or(ElfError::NoRoom)?);
     put(&mut edited, 0, bytes_of::<FileHeader64<LE>>(&header))?;
-    move_strings_section(&view, &dynamic, (strings_address, place.offset + strings_at, strings.0.len()), &mut edited);
+    move_strings_section(
+        &view,
+        &dynamic,
+        (strings_address, place.offset + strings_at, strings.0.len()),
+        &mut edited,
+    );
     Ok(edited)
 }
 

@@ -38,9 +38,11 @@ pub fn symbols_of_version(
     let n = to_usize(marks.sh_size.get(LE)) / size_of::<u16>();
     let marks = list::<[u8; 2]>(bytes, to_usize(marks.sh_offset.get(LE)), n, "symbol versions")?;
     let symbols = list::<Sym64<LE>>(bytes, to_usize(symbols.sh_offset.get(LE)), n, "symbols")?;
-    let marked = symbols.iter().zip(marks).filter(|(_, mark)| u16::from_le_bytes(**mark) & 0x7fff == need.index);
+    let marked =
+        symbols.iter().zip(marks).filter(|(_, mark)| u16::from_le_bytes(**mark) & 0x7fff == need.index);
     let names = marked.map(|(symbol, _)| dynamic.string(symbol.st_name.get(LE).into()));
-    let mut names: Vec<String> = names.take(limit).map(|name| Ok(name?.to_owned())).collect::<Result<_, _>>()?;
+    let mut names: Vec<String> =
+        names.take(limit).map(|name| Ok(name?.to_owned())).collect::<Result<_, _>>()?;
     names.sort();
     Ok(names)
 }

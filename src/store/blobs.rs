@@ -140,6 +140,17 @@ impl Store {
         Ok(bytes)
     }
 
+    /// Whether a blob's file begins so: a look that spares reading it whole.
+    pub fn begins_with(&self, digest: Sha256Digest, start: &[u8]) -> Result<bool, StoreError> {
+        let mut bytes = vec![0; start.len()];
+        let mut reader = self.open_blob(digest)?;
+        match reader.file.read_exact(&mut bytes) {
+            Ok(()) => Ok(bytes == start),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(StoreError::Write(error)),
+        }
+    }
+
     /// What an error of a [`BlobReader`] means. Bytes that are not the right ones are set
     /// aside, so that the next look finds the blob missing and makes it anew.
     pub fn read_error(&self, digest: Sha256Digest, error: io::Error) -> StoreError {

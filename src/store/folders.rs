@@ -115,6 +115,39 @@ impl Store {
         Ok(())
     }
 
+    /// The tree of a list as [`Store::entries`] gives it, whatever its order. The files'
+    /// blobs are there already.
+    pub fn put_tree(&self, entries: &[Entry]) -> Result<TreeDigest, StoreError> {
+        let mut folders: BTreeMap<&str, Directory> = BTreeMap::from([("", Directory::default())]);
+        for entry in entries {
+            let (folder, name) = split(&entry.path);
+            let name = name.to_owned();
+            match &entry.kind {
+                EntryKind::Directory => _ = folders.entry(&entry.path).or_default(),
+                EntryKind::File { digest, n_bytes, executable } => {
+                    let digest = Some(Digest::new(*digest, *n_bytes));
+                    let node = FileNode { name, digest, is_executable: *executable };
+                    folders.entry(folder).or_default().files.push(node);
+                }
+                EntryKind::Symlink { target } => {
+                    let node = SymlinkNode { name, target: target.clone() };
+                    folders.entry(folder).or_default().symlinks.push(node);
+                }
+            }
+        }
+        // Backwards, so that a folder comes after all that it holds, and its parent later.
+        while let Some((path, directory)) = folders.pop_last() {
+            let (digest, n_bytes) = self.put_directory(directory)?;
+            if path.is_empty() {
+                return Ok(TreeDigest(digest));
+            }
+            let (parent, name) = split(path);
+            let node = DirectoryNode { name: name.to_owned(), digest: Some(Digest::new(digest, n_bytes)) };
+            folders.entry(parent).or_default().directories.push(node);
+        }
+        Ok(TreeDigest(self.put_directory(Directory::default())?.0))
+    }
+
     /// The digests of all `Directory` messages below a tree's root.
     pub(super) fn directories(&self, tree: Sha256Digest) -> Result<Vec<Sha256Digest>, StoreError> {
         let mut found = Vec::new();
@@ -196,6 +229,11 @@ impl Store {
     }
 }
 
+/// The folder of a path, and the name in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
@@ -241,6 +279,17 @@ mod tests {
         let paths: Vec<_> = store.entries(tree.0).unwrap().into_iter().map(|entry| entry.path).collect();
         assert_eq!(paths, ["DESCRIPTION", "R", "R/x1.rdb", "run"]);
         assert!(store.has_tree(tree.0));
+    }
+
+    #[test]
+    fn a_tree_of_its_own_list_is_itself_in_whatever_order() {
+        let (home, store) = store();
+        sample(&home.path().join("x/deep/er"));
+        std::fs::create_dir_all(home.path().join("x/deep/empty")).unwrap();
+        let tree = store.keep_folder(&home.path().join("x")).unwrap();
+        let mut entries = store.entries(tree.0).unwrap();
+        entries.reverse();
+        assert_eq!(store.put_tree(&entries).unwrap(), tree);
     }
 
     #[test]

@@ -126,6 +126,17 @@ pub fn metadata(path: &Path) -> Result<fs::Metadata, PathError> {
     fs::symlink_metadata(path).map_err(at("look at", path))
 }
 
+/// What lies at `path`, or `None` where nothing does.
+pub fn metadata_if_there(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(at("look at", path)(error)),
+    }
+}
+
 pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }

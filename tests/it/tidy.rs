@@ -12,6 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lockfile", &["model"]),
     ("resolve", &["model", "lockfile"]),
     ("store", &["model", "sys"]),
+    ("elf", &["model"]),
+    ("target", &["model", "sys", "store", "elf"]),
     ("engine", &["sys"]),
     ("fetch", &["model", "sys", "report", "resolve", "store"]),
     ("base", &["model", "sys", "report", "store", "engine"]),
@@ -35,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pack",
             "base",
             "engine",
+            "target",
             "config",
             "layr_lock",
             "manifest",
@@ -55,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pack",
             "base",
             "engine",
+            "target",
             "layr_lock",
             "manifest",
             "error",
@@ -72,7 +76,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("prost", &["src/store/"]),
     ("tar::", &["src/base/", "src/fetch/"]),
     ("flate2", &["src/pack/chunks.rs", "src/fetch/"]),
-    ("toml::", &["src/config.rs", "src/layr_lock.rs"]),
+    ("toml::", &["src/config.rs", "src/layr_lock.rs", "src/target/policy.rs"]),
+    ("object::", &["src/elf/"]),
     ("rustix", &["src/sys/", "src/build/tokens.rs"]),
 ];
 
@@ -89,12 +94,17 @@ const PURE: &[&str] = &[
     "src/build/key.rs",
     "src/build/recipe.rs",
     "src/build/schedule.rs",
+    "src/elf/edit.rs",
+    "src/elf/mod.rs",
+    "src/elf/read.rs",
+    "src/elf/symbols.rs",
     "src/fetch/policy.rs",
     "src/fetch/resume.rs",
     "src/fetch/sniff.rs",
     "src/fetch/url.rs",
     "src/plan/",
     "src/store/tree.rs",
+    "src/target/policy.rs",
 ];
 
 const IMPURE: &[&str] = &[
