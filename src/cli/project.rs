@@ -206,7 +206,7 @@ impl ProjectArgs {
 /// is reported by the run.
 fn read_lockfile(function: &FunctionRequest) -> Option<Lockfile> {
     let bytes = fs::read(&function.lockfile).ok()?;
-    lockfile::parse(&String::from_utf8(bytes).ok()?).ok()
+    lockfile::read(&bytes).ok()
 }
 
 /// `score/renv.lock` is function `score`; `demo.lock` is `demo`.

@@ -1,54 +1,71 @@
-//! Why a text is not a lockfile.
+//! Why a text is not a lockfile: where, what was found, and how to mend it.
 
+use super::json::JsonError;
 use crate::model::{
     DcfError, InvalidGitPlace, InvalidPackageName, InvalidProject, InvalidVersion, PackageName,
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockfileError {
-    #[error("the lockfile is empty")]
+    #[error("the file is empty")]
     Empty,
-    #[error("the lockfile is not UTF-8, at byte {at}")]
-    NotUtf8 { at: usize },
-    #[error("line {line} of the lockfile is a merge conflict's marker")]
-    MergeConflict { line: usize },
-    #[error("the lockfile is in the INI form that renv wrote before 0.7")]
+    #[error("the file is in UTF-16")]
+    Utf16,
+    #[error("line {line}: the file is not UTF-8, at byte {at}")]
+    NotUtf8 { line: usize, at: usize },
+    #[error("line {line}: `{marker}` is the mark of a merge conflict")]
+    MergeConflict { line: usize, marker: String },
+    #[error("the file is in the INI form that renv wrote before 0.6")]
     Ini,
-    #[error("the lockfile is neither renv's nor packrat's: it begins with `{}`", .first_line.escape_debug())]
+    #[error("the file is in the JSON form of packrat's prototype of 2013, which was never released")]
+    Prototype,
+    #[error("the file is of version {found} of {format}, of which version {known} is known")]
+    FormatVersion { format: &'static str, found: String, known: &'static str },
+    #[error("the file is no lockfile that is known here: it begins with `{}`", .first_line.escape_debug())]
     Unknown { first_line: String },
-    #[error("the lockfile is not valid JSON, or holds a key twice")]
+    #[error("the file is not the JSON that it should be")]
     Json {
         #[source]
-        source: serde_json::Error,
+        source: JsonError,
     },
-    #[error("the lockfile is not in packrat's form")]
+    #[error("the file is not TOML")]
+    Toml {
+        #[source]
+        source: toml::de::Error,
+    },
+    #[error("the file is not in packrat's form")]
     Dcf {
         #[source]
         source: DcfError,
     },
-    #[error("the lockfile has no `Packages`")]
+    #[error("the file has no `Packages`")]
     NoPackages,
-    #[error("`{field}` in the lockfile is not {expected}")]
-    WrongType { field: String, expected: &'static str },
-    #[error("the lockfile's record of `{package}` lacks `{field}`")]
-    MissingField { package: String, field: &'static str },
-    #[error("the lockfile's record `{key}` is of package `{package}`")]
-    KeyIsNotPackage { key: String, package: PackageName },
-    #[error("the lockfile has two records of `{package}`")]
-    Duplicate { package: PackageName },
-    #[error("the lockfile names an impossible package")]
+    #[error("line {line}: `{field}` is {found}, not {expected}")]
+    WrongType { line: usize, field: String, found: String, expected: &'static str },
+    #[error("line {line}: the record of `{package}` has no `{field}`")]
+    MissingField { line: usize, package: String, field: &'static str },
+    #[error("line {line}: the record `{key}` is of package `{package}`")]
+    KeyIsNotPackage { line: usize, key: String, package: PackageName },
+    #[error("line {line}: the record of `{key}` is outside of `Packages`")]
+    OutOfPlace { line: usize, key: String },
+    #[error("line {line}: `{package}` has a record here and another in line {first_line}")]
+    Duplicate { line: usize, first_line: usize, package: PackageName },
+    #[error("line {line}: a record is of an impossible package")]
     Name {
+        line: usize,
         #[source]
         source: InvalidPackageName,
     },
-    #[error("the lockfile locks `{package}` to an impossible version")]
+    #[error("line {line}: `{package}` is locked to an impossible version")]
     Version {
+        line: usize,
         package: PackageName,
         #[source]
         source: InvalidVersion,
     },
-    #[error("`{field}` of `{package}` in the lockfile is no place to fetch from")]
+    #[error("line {line}: `{field}` of `{package}` is no place to fetch from")]
     Origin {
+        line: usize,
         package: PackageName,
         field: String,
         #[source]
@@ -69,17 +86,35 @@ impl LockfileError {
     /// What the user can do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Empty | Self::NoPackages | Self::MissingField { .. } => {
+            Self::Empty | Self::NoPackages => {
                 "write it anew in the project, with `renv::snapshot()` or `packrat::snapshot()`"
             }
-            Self::NotUtf8 { .. } => "save it as UTF-8 without a byte-order mark",
-            Self::MergeConflict { .. } => "resolve the conflict, then `renv::snapshot()` and commit",
-            Self::Ini => "open the project with a current renv and run `renv::snapshot()`",
-            Self::Unknown { .. } => "give the path of a `renv.lock` or a `packrat.lock`",
-            Self::Json { .. } | Self::Dcf { .. } | Self::WrongType { .. } => {
-                "mend that place, or write the file anew with `renv::snapshot()` or `packrat::snapshot()`"
+            Self::Utf16 => {
+                "save it as UTF-8; on Windows, `>` in PowerShell writes UTF-16, and an editor can save it anew"
             }
-            Self::KeyIsNotPackage { .. } | Self::Duplicate { .. } => "remove the record that is wrong",
+            Self::NotUtf8 { .. } => "save it as UTF-8",
+            Self::MergeConflict { .. } => {
+                "keep one side of each conflict, or run `renv::snapshot()`, and commit the result"
+            }
+            Self::Ini | Self::Prototype => {
+                "open the project in R, install a current renv, and run `renv::snapshot()`"
+            }
+            Self::FormatVersion { .. } => "write it anew with the tool that made it, or use a newer layr",
+            Self::Unknown { .. } => {
+                "give the path of a renv.lock, packrat.lock, pkg.lock, rv.lock or uvr.lock"
+            }
+            Self::Json { source: JsonError::Conflict { .. } } | Self::Duplicate { .. } => {
+                "remove the one that is wrong"
+            }
+            Self::Json { .. }
+            | Self::Toml { .. }
+            | Self::Dcf { .. }
+            | Self::WrongType { .. }
+            | Self::MissingField { .. } => {
+                "mend that line, or write the file anew with the tool that made it"
+            }
+            Self::KeyIsNotPackage { .. } => "make the key and `Package` the same, or remove the record",
+            Self::OutOfPlace { .. } => "move it into `Packages`, or remove it",
             Self::Name { .. } | Self::Version { .. } | Self::Origin { .. } => {
                 "correct it; in R, `renv::record(\"package@version\")` writes a record that is right"
             }

@@ -1,70 +1,60 @@
 //! packrat.lock (format 1.4: Debian-control records, the first one a header) to a
 //! [`Lockfile`].
 
-use std::collections::BTreeMap;
-
+use super::reading::Reading;
 use super::remote::{Fields, forge};
-use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
+use super::{Format, Lockfile, LockfileError, Repository, Source, trim_url};
 use crate::model::{PackageId, PackageName, Record, parse_dcf};
 
 pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
     let records = parse_dcf(text).map_err(|source| LockfileError::Dcf { source })?;
-    let mut records = records.into_iter();
-    let header = records.next().ok_or(LockfileError::Empty)?;
-    let mut warnings = Vec::new();
-    let mut packages = BTreeMap::new();
-    for record in records {
-        let package = package(&record)?;
-        let name = package.id.name.clone();
-        if packages.insert(name.clone(), package).is_some() {
-            return Err(LockfileError::Duplicate { package: name });
-        }
+    let mut reading = Reading::new(Format::Packrat, Vec::new());
+    let is_header = |record: &Record| record.get("PackratFormat").is_some();
+    let header = records.iter().find(|record| is_header(record)).ok_or(LockfileError::Empty)?;
+    reading.r(header.get("RVersion").and_then(|text| text.parse().ok()));
+    reading.repositories(repositories(header.get("Repos").unwrap_or_default()));
+    for record in records.iter().filter(|record| !is_header(record)) {
+        package(record, &mut reading)?;
     }
-    let r = header.get("RVersion").and_then(|text| text.parse().ok());
-    if r.is_none() {
-        warnings.push("the lockfile does not say which R it is for; the base's is used".to_owned());
-    }
-    let repositories = repositories(header.get("Repos").unwrap_or_default(), &mut warnings);
-    Ok(Lockfile { format: Format::Packrat, r, repositories, bioconductor: None, packages, warnings })
+    Ok(reading.finish())
 }
 
 /// `NAME=URL` with commas between; only the first `=` separates, since URLs may hold more.
-fn repositories(text: &str, warnings: &mut Vec<String>) -> Vec<Repository> {
-    let mut found = Vec::new();
-    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+/// Format 1.1 has URLs alone, of which the first is CRAN's.
+fn repositories(text: &str) -> Vec<Repository> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let repository = |entry: &str| {
         let (name, url) = match entry.split_once('=') {
             Some((name, url)) if !name.contains("://") => (name.trim(), url),
             _ => ("CRAN", entry),
         };
-        found.push(Repository { name: name.to_owned(), url: trim_url(url) });
-    }
-    if found.is_empty() {
-        warnings.push("the lockfile names no repository; CRAN is used".to_owned());
-        found.push(Repository { name: "CRAN".to_owned(), url: super::CRAN_URL.to_owned() });
-    }
-    found
+        Repository { name: name.to_owned(), url: trim_url(url) }
+    };
+    entries.map(repository).collect()
 }
 
-fn package(record: &Record) -> Result<LockedPackage, LockfileError> {
-    let at_line = || format!("the record at line {}", record.line);
-    let missing = |package: String, field| LockfileError::MissingField { package, field };
-    let name = record.get("Package").ok_or_else(|| missing(at_line(), "Package"))?;
-    let name: PackageName = name.parse().map_err(|source| LockfileError::Name { source })?;
-    let version = record.get("Version").ok_or_else(|| missing(name.to_string(), "Version"))?;
-    let version =
-        version.parse().map_err(|source| LockfileError::Version { package: name.clone(), source })?;
-    let source = record.get("Source").ok_or_else(|| missing(name.to_string(), "Source"))?;
+fn package(record: &Record, reading: &mut Reading) -> Result<(), LockfileError> {
+    let line = record.line;
+    let missing = || LockfileError::MissingField { line, package: "?".to_owned(), field: "Package" };
+    let name = record.get("Package").ok_or_else(missing)?;
+    let name: PackageName = name.parse().map_err(|source| LockfileError::Name { line, source })?;
     // For a time `GitHub…` was written for `Github…`.
     let get = |field: &str| {
         record.get(field).or_else(|| record.get(&format!("GitHub{}", field.strip_prefix("Github")?)))
     };
-    let source = source_of(source, &Fields { package: &name, get: &get })?;
-    Ok(LockedPackage { id: PackageId { name, version }, source, urls: Vec::new(), sha256: None })
+    let fields = Fields { package: &name, line, get: &get };
+    let id = PackageId { version: fields.version()?, name: name.clone() };
+    if reading.is_left_out(&id, false) {
+        return Ok(());
+    }
+    let source = source(&fields)?;
+    reading.package(line, id, source)
 }
 
 /// Any word that is none of packrat's own is the name of a CRAN-like repository, such as
 /// `RSPM`.
-fn source_of(word: &str, fields: &Fields<'_>) -> Result<Source, LockfileError> {
+fn source(fields: &Fields<'_>) -> Result<Source, LockfileError> {
+    let word = fields.get("Source").unwrap_or("unknown");
     if let Some(forge) = forge(word) {
         return fields.forge_origin(forge);
     }
@@ -120,6 +110,9 @@ mod tests {
         let twice = format!("{SAMPLE}\nPackage: R6\nSource: CRAN\nVersion: 2.6.0\n");
         assert!(matches!(parse(&twice), Err(LockfileError::Duplicate { .. })));
         let without = SAMPLE.replacen("Version: 2.6.1\n", "", 1);
-        assert!(matches!(parse(&without), Err(LockfileError::MissingField { field: "Version", .. })));
+        assert!(matches!(
+            parse(&without),
+            Err(LockfileError::MissingField { line: 7, field: "Version", .. })
+        ));
     }
 }

@@ -3,11 +3,12 @@
 
 use super::source::{ForgeOrigin, GitOrigin, Source};
 use super::{InvalidOrigin, LockfileError, trim_url};
-use crate::model::{BioconductorRelease, CommitId, Forge, ForgeHost, PackageName, Subfolder};
+use crate::model::{BioconductorRelease, CommitId, Forge, ForgeHost, PackageName, RVersion, Subfolder};
 
 /// One record's fields: the value of a field, if it has one that is not empty.
 pub(super) struct Fields<'a> {
     pub(super) package: &'a PackageName,
+    pub(super) line: usize,
     pub(super) get: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
@@ -32,13 +33,26 @@ impl<'a> Fields<'a> {
     }
 
     fn required(&self, fields: &[&'static str]) -> Result<&'a str, LockfileError> {
-        let missing = || LockfileError::MissingField { package: self.package.to_string(), field: fields[0] };
+        let missing = || LockfileError::MissingField {
+            line: self.line,
+            package: self.package.to_string(),
+            field: fields[0],
+        };
         self.first(fields).map(|(_, value)| value).ok_or_else(missing)
     }
 
     pub(super) fn invalid<E: Into<InvalidOrigin>>(&self, field: &str) -> impl FnOnce(E) -> LockfileError {
-        let (package, field) = (self.package.clone(), field.to_owned());
-        move |error| LockfileError::Origin { package, field, source: error.into() }
+        let (line, package, field) = (self.line, self.package.clone(), field.to_owned());
+        move |error| LockfileError::Origin { line, package, field, source: error.into() }
+    }
+
+    pub(super) fn version(&self) -> Result<RVersion, LockfileError> {
+        let (line, package) = (self.line, self.package.clone());
+        self.required(&["Version"])?.parse().map_err(|source| LockfileError::Version {
+            line,
+            package,
+            source,
+        })
     }
 
     fn commit(&self, fields: &[&str]) -> Result<Option<CommitId>, LockfileError> {

@@ -1,114 +1,132 @@
 //! renv.lock to a [`Lockfile`]: records with `Hash` (renv before 1.1) and records that
 //! are whole DESCRIPTIONs (since), also mixed in one file, as renv itself writes them.
 
-use std::collections::BTreeMap;
-
+use super::json::{Json, Object, Value};
+use super::reading::Reading;
 use super::remote::{Fields, forge};
-use super::unique_json::Json;
-use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
-use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion};
+use super::{Format, Lockfile, LockfileError, Repository, Source, trim_url};
+use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, is_base_package};
 
-pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
-    let root: Json = serde_json::from_str(text).map_err(|source| LockfileError::Json { source })?;
-    let root = root.as_object().ok_or(LockfileError::NoPackages)?;
-    let mut warnings = Vec::new();
-    let r = match root.get("R") {
-        Some(r) => r.as_object().ok_or_else(|| wrong_type("R", "an object"))?,
-        None => &BTreeMap::new(),
+/// Keys that renv has at the top of the file. What else stands there is not renv's.
+const TOP: [&str; 5] = ["R", "Bioconductor", "Python", "Packages", "renv"];
+
+pub(super) fn parse(root: &Json<'_>, notes: Vec<String>) -> Result<Lockfile, LockfileError> {
+    let top = root.as_object().ok_or(LockfileError::NoPackages)?;
+    let mut reading = Reading::new(Format::Renv, notes);
+    let nothing = Object::default();
+    let r = match top.get("R").filter(|r| !r.is_nothing()) {
+        Some(r) => r.as_object().ok_or_else(|| wrong_type(r, "R", "an object"))?,
+        None => &nothing,
     };
-    let records = match root.get("Packages") {
-        None | Some(Json::Null) => return Err(LockfileError::NoPackages),
-        Some(Json::Array(records)) if records.is_empty() => &BTreeMap::new(),
-        Some(records) => records.as_object().ok_or_else(|| wrong_type("Packages", "an object"))?,
+    let packages = top.get("Packages").filter(|json| json.value != Value::Null);
+    let packages = packages.ok_or(LockfileError::NoPackages)?;
+    let records = match packages.as_object() {
+        Some(records) => records,
+        None if packages.is_nothing() => &nothing,
+        None => return Err(wrong_type(packages, "Packages", "an object")),
     };
-    let mut packages = BTreeMap::new();
-    for (key, record) in records {
-        let package = package(key, record)?;
-        packages.insert(package.id.name.clone(), package);
+    nothing_out_of_place(top)?;
+    reading.r(r_version(r));
+    if let Some(json) = r.get("Repositories") {
+        reading.repositories(repositories(json, "R.Repositories")?);
     }
-    Ok(Lockfile {
-        format: Format::Renv,
-        r: r_version(r, &mut warnings),
-        repositories: repositories(r.get("Repositories"), &mut warnings)?,
-        bioconductor: bioconductor(root.get("Bioconductor"), &mut warnings),
-        packages,
-        warnings,
-    })
+    bioconductor(top.get("Bioconductor"), &mut reading)?;
+    if top.get("Python").is_some_and(|python| !python.is_nothing()) {
+        reading.warn("the lockfile is for Python too, which layr does not install".to_owned());
+    }
+    for (key, record) in records.iter() {
+        package(key, record, &mut reading)?;
+    }
+    Ok(reading.finish())
 }
 
-/// Before 1.2, renv could write a word such as `devel` for the release.
-fn bioconductor(json: Option<&Json>, warnings: &mut Vec<String>) -> Option<BioconductorRelease> {
-    let text = json?.as_object()?.get("Version")?.as_str()?;
-    let release = text.parse().ok();
-    if release.is_none() {
-        let text = text.escape_debug();
-        warnings.push(format!("the lockfile's release of Bioconductor, `{text}`, is no number and not used"));
+fn wrong_type(json: &Json<'_>, field: &str, expected: &'static str) -> LockfileError {
+    LockfileError::WrongType {
+        line: json.line,
+        field: field.to_owned(),
+        found: json.kind().to_owned(),
+        expected,
     }
-    release
 }
 
-fn wrong_type(field: &str, expected: &'static str) -> LockfileError {
-    LockfileError::WrongType { field: field.to_owned(), expected }
+/// A merge can leave a record beside `Packages`, where renv does not see it.
+fn nothing_out_of_place(top: &Object<'_>) -> Result<(), LockfileError> {
+    let is_record = |json: &Json<'_>| {
+        json.as_object()
+            .is_some_and(|record| record.get("Package").is_some() && record.get("Version").is_some())
+    };
+    match top.iter().find(|(key, json)| !TOP.contains(key) && is_record(json)) {
+        Some((key, json)) => Err(LockfileError::OutOfPlace { line: json.line, key: key.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Some renv releases wrote an empty array where they did not know.
-fn r_version(r: &BTreeMap<String, Json>, warnings: &mut Vec<String>) -> Option<RVersion> {
-    let version = r.get("Version").and_then(Json::as_str).and_then(|text| text.parse().ok());
-    if version.is_none() {
-        warnings.push("the lockfile does not say which R it is for; the base's is used".to_owned());
-    }
-    version
+fn r_version(r: &Object<'_>) -> Option<RVersion> {
+    r.get("Version")?.as_str()?.parse().ok()
 }
 
 /// An array of `{Name, URL}`, or, in older files, an object of URLs by name.
-fn repositories(json: Option<&Json>, warnings: &mut Vec<String>) -> Result<Vec<Repository>, LockfileError> {
-    let mut found = Vec::new();
-    match json {
-        None | Some(Json::Null) => {}
-        Some(Json::Array(items)) => {
-            for item in items {
-                let item =
-                    item.as_object().ok_or_else(|| wrong_type("R.Repositories", "an array of objects"))?;
-                let url = item.get("URL").and_then(Json::as_str);
-                let url = url.ok_or_else(|| wrong_type("R.Repositories[].URL", "a string"))?;
-                let name = item.get("Name").and_then(Json::as_str).unwrap_or("CRAN");
-                found.push(Repository { name: name.to_owned(), url: trim_url(url) });
-            }
+fn repositories(json: &Json<'_>, field: &'static str) -> Result<Vec<Repository>, LockfileError> {
+    let repository = |name: &str, url: &Json<'_>| match url.as_str() {
+        Some(url) => Ok(Repository { name: name.to_owned(), url: trim_url(url) }),
+        None => Err(wrong_type(url, field, "a URL")),
+    };
+    let of_array = |item: &Json<'_>| match item.as_object() {
+        Some(object) => {
+            let name = object.get("Name").and_then(Json::as_str).unwrap_or("CRAN");
+            repository(name, object.get("URL").unwrap_or(item))
         }
-        Some(Json::Object(urls)) => {
-            for (name, url) in urls {
-                let url = url.as_str().ok_or_else(|| wrong_type("R.Repositories", "an object of strings"))?;
-                found.push(Repository { name: name.clone(), url: trim_url(url) });
-            }
-        }
-        Some(Json::Scalar(_) | Json::String(_)) => return Err(wrong_type("R.Repositories", "an array")),
+        None => repository("CRAN", item),
+    };
+    match &json.value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => items.iter().map(of_array).collect(),
+        Value::Object(urls) => urls.iter().map(|(name, url)| repository(name, url)).collect(),
+        Value::Scalar(_) | Value::String(_) => Err(wrong_type(json, field, "an array of repositories")),
     }
-    if found.is_empty() {
-        warnings.push("the lockfile names no repository; CRAN is used".to_owned());
-        found.push(Repository { name: "CRAN".to_owned(), url: super::CRAN_URL.to_owned() });
-    }
-    Ok(found)
 }
 
-fn package(key: &str, record: &Json) -> Result<LockedPackage, LockfileError> {
-    let name: PackageName = key.parse().map_err(|source| LockfileError::Name { source })?;
-    let record = record.as_object().ok_or_else(|| wrong_type(&format!("Packages.{key}"), "an object"))?;
-    let text = |field: &'static str| record.get(field).and_then(Json::as_str);
-    if let Some(package) = text("Package").filter(|package| *package != key) {
-        let package = package.parse().map_err(|source| LockfileError::Name { source })?;
-        return Err(LockfileError::KeyIsNotPackage { key: key.to_owned(), package });
+/// Before 1.2, renv could write a word such as `devel` for the release; before 0.7 it had
+/// the repositories here and no release.
+fn bioconductor(json: Option<&Json<'_>>, reading: &mut Reading) -> Result<(), LockfileError> {
+    let Some(block) = json.and_then(Json::as_object) else { return Ok(()) };
+    if let Some(json) = block.get("Repositories") {
+        reading.repositories(repositories(json, "Bioconductor.Repositories")?);
     }
-    let version =
-        text("Version").ok_or(LockfileError::MissingField { package: key.to_owned(), field: "Version" })?;
-    let version =
-        version.parse().map_err(|source| LockfileError::Version { package: name.clone(), source })?;
+    let Some(text) = block.get("Version").and_then(Json::as_str) else { return Ok(()) };
+    match text.parse::<BioconductorRelease>() {
+        Ok(release) => reading.bioconductor(release),
+        Err(error) => reading.warn(format!("the lockfile's {error}, and not used")),
+    }
+    Ok(())
+}
+
+fn package(key: &str, json: &Json<'_>, reading: &mut Reading) -> Result<(), LockfileError> {
+    let line = json.line;
+    let name: PackageName = key.parse().map_err(|source| LockfileError::Name { line, source })?;
+    let record = json.as_object().ok_or_else(|| wrong_type(json, &format!("Packages.{key}"), "an object"))?;
     let get = |field: &str| record.get(field).and_then(Json::as_str);
-    let source = source(&Fields { package: &name, get: &get })?;
-    Ok(LockedPackage { id: PackageId { name, version }, source, urls: Vec::new(), sha256: None })
+    let fields = Fields { package: &name, line, get: &get };
+    if let Some(package) = fields.get("Package").filter(|package| *package != key) {
+        let package = package.parse().map_err(|source| LockfileError::Name { line, source })?;
+        return Err(LockfileError::KeyIsNotPackage { line, key: key.to_owned(), package });
+    }
+    if let Some(version) = record.get("Version").filter(|json| !json.is_nothing() && json.as_str().is_none())
+    {
+        return Err(wrong_type(version, &format!("Packages.{key}.Version"), "a string"));
+    }
+    let id = PackageId { version: fields.version()?, name: name.clone() };
+    let is_windows_only = fields.get("OS_type").is_some_and(|os| os.eq_ignore_ascii_case("windows"));
+    if reading.is_left_out(&id, is_windows_only) {
+        return Ok(());
+    }
+    let source = source(&fields, reading)?;
+    reading.package(line, id, source)
 }
 
 /// renv's own words have changed their case, and some old ones stand for newer ones.
-fn source(fields: &Fields<'_>) -> Result<Source, LockfileError> {
+fn source(fields: &Fields<'_>, reading: &mut Reading) -> Result<Source, LockfileError> {
     let (word, repository) = (fields.get("Source"), fields.get("Repository"));
     let kind = word.unwrap_or(if repository.is_some() { "repository" } else { "unnamed" });
     if let Some(forge) = forge(kind) {
@@ -130,7 +148,14 @@ fn source(fields: &Fields<'_>) -> Result<Source, LockfileError> {
         "url" => fields.archive(),
         "local" | "source" => Ok(Source::Local { path: fields.get("RemoteUrl").map(str::to_owned) }),
         "cellar" => Ok(Source::Local { path: None }),
+        // Of the packages that come with R, these are on CRAN too.
+        "r" if !is_base_package(fields.package) => {
+            let text = format!("`{}` came with R, and is looked for in all repositories", fields.package);
+            reading.warn(text);
+            fields.repository(None)
+        }
         _ if is_path(kind) => Ok(Source::Local { path: Some(kind.to_owned()) }),
+        _ if reading.has_repository(kind) => fields.repository(Some(kind)),
         _ => Ok(Source::Unknown { kind: kind.to_owned() }),
     }
 }
@@ -147,8 +172,9 @@ fn is_path(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
-    use crate::lockfile::ForgeOrigin;
+    use crate::lockfile::{ForgeOrigin, json::JsonError};
     use crate::model::Forge;
 
     /// One record of each generation, as renv 1.0 and 1.1 write them.
@@ -190,12 +216,64 @@ mod tests {
         assert!(lockfile.warnings.is_empty());
     }
 
+    /// Each word for a source, as it is in a real lockfile or in renv's code.
     #[test]
-    fn a_key_that_stands_twice_is_refused_with_its_line() {
+    fn every_spelling_of_a_source_comes_to_one_kind() {
+        let sha = "3f03b11491ce3d6fc5601e210927eff73bf8e350";
+        let cases = [
+            (r#""Source": "CRAN""#.to_owned(), "Repository"),
+            (r#""Repository": "CRAN""#.to_owned(), "Repository"),
+            (r#""Source": "Own""#.to_owned(), "Repository"), // a declared repository's name
+            (r#""Source": "Repository", "Repository": "bioc""#.to_owned(), "Bioconductor"),
+            (r#""Source": "Bioconductor", "git_url": "https://git.bioconductor.org/packages/x1", "git_branch": "RELEASE_3_19", "git_last_commit": "989c1dc""#.to_owned(), "Bioconductor"),
+            (format!(r#""Source": "bioc_git2r", "RemoteMirror": "https://git.bioconductor.org/packages", "RemoteSha": "{sha}", "RemoteBranch": "RELEASE_3_12""#), "Bioconductor"),
+            (format!(r#""Source": "Bioconductor", "RemoteType": "github", "RemoteUsername": "o", "RemoteRepo": "x1", "RemoteSha": "{sha}""#), "Forge"),
+            (r#""Source": "github", "RemoteUsername": "o", "RemoteRepo": "x1""#.to_owned(), "Forge"),
+            (r#""Source": "GitLab", "RemoteHost": "gitlab.com", "RemoteUsername": "group", "RemoteRepo": "packages/x1""#.to_owned(), "Forge"),
+            (format!(r#""Source": "git2r", "RemoteUrl": "https://example.org/x1", "RemoteSha": "{sha}""#), "Git"),
+            (r#""Source": "git", "RemoteUrl": "git@example.org:o/x1.git""#.to_owned(), "Git"),
+            (r#""Source": "URL", "RemoteUrl": "https://example.org/x1_1.0.tar.gz""#.to_owned(), "Archive"),
+            (r#""Source": "URL", "RemotePkgRef": "url::https://example.org/x1_1.0.tar.gz""#.to_owned(), "Archive"),
+            (r#""Source": "Local", "RemoteUrl": "~/x1""#.to_owned(), "Local"),
+            (r#""Source": "Cellar""#.to_owned(), "Local"),
+            (r#""Source": "../x1_1.0.tar.gz""#.to_owned(), "Local"),
+            (r#""Source": "SVN""#.to_owned(), "Unknown"),
+            (r#""Source": "unknown""#.to_owned(), "Unknown"),
+        ];
+        for (record, kind) in cases {
+            let text = format!(
+                r#"{{ "R": {{ "Repositories": {{ "Own": "https://own.example" }} }}, "Packages": {{ "x1": {{ "Version": "1.0", {record} }} }} }}"#
+            );
+            let lockfile = parse(&text).unwrap();
+            let source = format!("{:?}", lockfile.packages.values().next().unwrap().source);
+            assert!(source.starts_with(kind), "{record} gave {source}");
+        }
+    }
+
+    #[test]
+    fn a_release_of_bioconductor_is_taken_from_the_record_or_the_block() {
+        let text = r#"{ "Bioconductor": { "Version": "3.18" }, "Packages": {
+            "a1": { "Version": "1.0", "Source": "Bioconductor", "Repository": "Bioconductor 3.19" },
+            "b1": { "Version": "1.0", "Source": "Bioconductor", "git_url": "https://git.bioconductor.org/packages/b1", "git_branch": "RELEASE_3_17" },
+            "c1": { "Version": "1.0", "Source": "Bioconductor", "Repository": "RSPM" } } }"#;
+        let lockfile = parse(text).unwrap();
+        let shown = lockfile.packages.values().map(|package| {
+            let Source::Bioconductor { release, .. } = &package.source else { panic!("{package:?}") };
+            release.map(|release| release.to_string())
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), [Some("3.19".to_owned()), Some("3.17".to_owned()), None]);
+        assert_eq!(lockfile.bioconductor.unwrap().to_string(), "3.18");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_where_its_values_differ() {
         let twice = BOTH.replacen("\"mime\": {", "\"R6\": {", 1);
         let LockfileError::Json { source } = parse(&twice).unwrap_err() else { panic!("JSON") };
-        assert!(source.to_string().contains("`R6` stands here twice"), "{source}");
-        assert!(source.line() > 5);
+        assert_eq!(source, JsonError::Conflict { line: 6, first_line: 4, key: "R6".to_owned() });
+        let same =
+            BOTH.replacen("\"Version\": \"2.6.1\"", "\"Version\": \"2.6.1\", \"Version\": \"2.6.1\"", 1);
+        let lockfile = parse(&same).unwrap();
+        assert_eq!(lockfile.warnings, ["line 4: `Version` stands here again, with the same value"]);
     }
 
     #[test]
@@ -205,6 +283,9 @@ mod tests {
             ("\"2.6.1\"", "\"1.0/../..\""),
             ("\"2.6.1\"", "2.6"),
             ("\"Package\": \"R6\"", "\"Package\": \"mime\""),
+            ("\"RemoteRepo\": \"here2\"", "\"RemoteRepo\": \"../here2\""),
+            ("\"RemoteSubdir\": \"\"", "\"RemoteSubdir\": \"../..\""),
+            ("\"RemoteRef\": \"HEAD\"", "\"RemoteSha\": \"--output=x\""),
         ] {
             assert!(parse(&BOTH.replacen(from, to, 1)).is_err(), "{to}");
         }
@@ -215,5 +296,25 @@ mod tests {
         let lockfile = parse(r#"{ "R": { "Version": [], "Repositories": [] }, "Packages": [] }"#).unwrap();
         assert_eq!(lockfile.warnings.len(), 2);
         assert_eq!(lockfile.repositories[0].name, "CRAN");
+    }
+
+    #[test]
+    fn packages_of_r_itself_and_of_windows_are_left_out_aloud() {
+        let text = r#"{ "R": { "Version": ["4.5.0"], "Repositories": { "CRAN": "https://cran.example" } }, "Packages": {
+            "stats": { "Package": "stats", "Version": "4.5.0", "Source": "R" },
+            "win1": { "Version": "1.0", "Source": "Repository", "OS_type": "windows" },
+            "unix1": { "Version": "1.0", "Source": "Repository", "OS_type": NA },
+            "MASS": { "Version": "7.3-60", "Source": "R" } } }"#;
+        let lockfile = parse(text).unwrap();
+        let names: Vec<_> = lockfile.packages.keys().map(PackageName::as_str).collect();
+        assert_eq!(names, ["MASS", "unix1"]);
+        assert_eq!(lockfile.left_out.len(), 2);
+        assert_eq!(lockfile.warnings.len(), 2, "{:?}", lockfile.warnings);
+    }
+
+    #[test]
+    fn a_record_beside_packages_is_an_error_with_its_line() {
+        let text = "{\n\"stray1\": { \"Package\": \"stray1\", \"Version\": \"1.0\" },\n\"Packages\": {} }";
+        assert!(matches!(parse(text), Err(LockfileError::OutOfPlace { line: 2, .. })));
     }
 }

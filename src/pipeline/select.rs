@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build::BuiltPackage;
 use crate::error::Error;
-use crate::lockfile::{self, Lockfile, LockfileError};
+use crate::lockfile::{self, Lockfile};
 use crate::model::PackageName;
 use crate::plan::{FunctionDemand, SizedTree, TreeId};
 use crate::resolve::Graph;
@@ -22,9 +22,7 @@ pub struct FunctionRequest {
 pub(super) fn read_lockfile(request: &FunctionRequest) -> Result<Lockfile, Error> {
     let bytes = fs::read(&request.lockfile).map_err(|source| Error::ReadLockfile { source })?;
     let failed = |source| Error::Lockfile { path: request.lockfile.display().to_string(), source };
-    let text = String::from_utf8(bytes)
-        .map_err(|error| failed(LockfileError::NotUtf8 { at: error.utf8_error().valid_up_to() }))?;
-    lockfile::parse(&text).map_err(failed)
+    lockfile::read(&bytes).map_err(failed)
 }
 
 /// renv and packrat lock themselves, but a function has no use for them.

@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 
 use super::PackageIndex;
 use super::error::ResolveError;
-use crate::lockfile::{LockedPackage, Lockfile, Repository, Source};
+use crate::lockfile::{CRAN_FAMILY, LockedPackage, Lockfile, Repository, Source};
 use crate::model::{Forge, PackageId, RVersion, compare_version, is_base_package, is_recommended_package};
-
-/// Names that all mean CRAN's packages: Posit's package managers stamp theirs on packages,
-/// and lockfiles repeat them without declaring such a repository.
-const CRAN_FAMILY: [&str; 4] = ["CRAN", "RSPM", "PPM", "P3M"];
 
 /// All packages of a lockfile that are to be built, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq)]

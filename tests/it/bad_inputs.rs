@@ -27,20 +27,23 @@ fn a_lockfile_that_is_none_is_named_for_what_it_is() {
     let world = World::new();
     let cases: [(&str, &str); 8] = [
         ("", "is empty"),
-        ("{\n", "not valid JSON"),
-        ("{\n<<<<<<< HEAD\n", "line 2 of the lockfile is a merge conflict"),
+        ("{\n", "line 2, column 1: the end of the file stands where a key in quotes should be"),
+        ("{\n<<<<<<< HEAD\n", "line 2: `<<<<<<<` is the mark of a merge conflict"),
         ("[R]\nVersion=3.5\n", "INI form"),
-        ("<!DOCTYPE html>\n", "neither renv's nor packrat's"),
+        ("<!DOCTYPE html>\n", "no lockfile that is known here"),
         ("{}", "has no `Packages`"),
         (r#"{ "Packages": { "../x": {} } }"#, "impossible package"),
-        (r#"{ "Packages": { "one1": { "Version": "1.0" }, "one1": { "Version": "2.0" } } }"#, "twice"),
+        (
+            r#"{ "Packages": { "one1": { "Version": "1.0" }, "one1": { "Version": "2.0" } } }"#,
+            "line 1: `one1` stands here again, with another value than in line 1",
+        ),
     ];
     for (text, part) in cases {
         world.write("project/renv.lock", text);
         plan(&world).failed(LOCKFILE, &["renv.lock", part]);
     }
     world.write("project/renv.lock", b"{ \"R\": \"\xff\" }");
-    plan(&world).failed(LOCKFILE, &["not UTF-8, at byte 8"]);
+    plan(&world).failed(LOCKFILE, &["line 1: the file is not UTF-8, at byte 8"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("prost", &["src/store/"]),
     ("tar::", &["src/base/", "src/fetch/"]),
     ("flate2", &["src/pack/chunks.rs", "src/fetch/"]),
-    ("toml::", &["src/config.rs", "src/layr_lock.rs", "src/target/policy.rs"]),
+    ("toml::", &["src/config.rs", "src/layr_lock.rs", "src/lockfile/", "src/target/policy.rs"]),
     ("object::", &["src/elf/"]),
     ("rustix", &["src/sys/", "src/build/tokens.rs"]),
 ];
