@@ -18,8 +18,8 @@ use crate::sys::fs;
 /// Flags that `build` and `plan` share.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProjectArgs {
-    /// Lockfiles: renv.lock or packrat.lock. Those of layr.toml's functions, or renv.lock or
-    /// packrat/packrat.lock, if none is given
+    /// Lockfiles: renv.lock, packrat.lock, rv.lock, uvr.lock or pkg.lock. Those of layr.toml's
+    /// functions, or the first of these that is here, if none is given
     lockfiles: Vec<PathBuf>,
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
     #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
@@ -163,10 +163,11 @@ impl ProjectArgs {
         }
         let mut lockfiles = self.lockfiles.clone();
         if lockfiles.is_empty() {
-            let usual = ["renv.lock", "packrat/packrat.lock"].map(PathBuf::from);
+            let usual =
+                ["renv.lock", "packrat/packrat.lock", "rv.lock", "uvr.lock", "pkg.lock"].map(PathBuf::from);
             let found = usual.into_iter().find(|path| fs::exists(path));
             lockfiles.push(found.ok_or_else(|| {
-                Error::Usage("there is no renv.lock or packrat/packrat.lock here, layr.toml names no function, and no lockfile was given".to_owned())
+                Error::Usage("there is no renv.lock, packrat/packrat.lock, rv.lock, uvr.lock or pkg.lock here, layr.toml names no function, and no lockfile was given".to_owned())
             })?);
         }
         let mut functions: Vec<FunctionRequest> = Vec::new();
@@ -212,7 +213,7 @@ fn read_lockfile(function: &FunctionRequest) -> Option<Lockfile> {
 /// `score/renv.lock` is function `score`; `demo.lock` is `demo`.
 fn function_name(lockfile: &Path) -> String {
     let stem = lockfile.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    if !matches!(stem.as_str(), "renv" | "packrat") {
+    if !matches!(stem.as_str(), "renv" | "packrat" | "rv" | "uvr" | "pkg") {
         return stem;
     }
     let folders = fs::parent(lockfile).components().rev().map(|part| part.as_os_str().to_string_lossy());
@@ -242,6 +243,7 @@ mod tests {
         let cases = [
             ("score/renv.lock", "score"),
             ("a/score/packrat/packrat.lock", "score"),
+            ("score/rv.lock", "score"),
             ("renv.lock", "renv"),
             ("./packrat/packrat.lock", "packrat"),
             ("lockfiles/demo.lock", "demo"),

@@ -31,7 +31,7 @@ pub enum LockfileError {
     #[error("the file is not TOML")]
     Toml {
         #[source]
-        source: toml::de::Error,
+        source: Box<toml::de::Error>,
     },
     #[error("the file is not in packrat's form")]
     Dcf {

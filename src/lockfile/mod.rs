@@ -3,10 +3,13 @@
 mod error;
 mod json;
 mod packrat;
+mod pak;
 mod reading;
 mod remote;
 mod renv;
+mod rv;
 mod source;
+mod uvr;
 
 use std::collections::BTreeMap;
 
@@ -45,6 +48,10 @@ pub struct Lockfile {
 pub enum Format {
     Renv,
     Packrat,
+    /// pkg.lock
+    Pak,
+    Rv,
+    Uvr,
 }
 
 /// A CRAN-like repository: what `options(repos = …)` holds.
@@ -124,6 +131,13 @@ pub fn parse(text: &str) -> Result<Lockfile, LockfileError> {
     if ["[R]", "[renv]", "[R/"].iter().any(|head| first_line.starts_with(head)) {
         return Err(LockfileError::Ini);
     }
+    let starts_line = |start: &str| text.lines().any(|line| line.starts_with(start));
+    if starts_line("r_version = ") {
+        return rv::parse(text);
+    }
+    if starts_line("[r]") {
+        return uvr::parse(text);
+    }
     Err(LockfileError::Unknown { first_line: first_line.chars().take(60).collect() })
 }
 
@@ -134,7 +148,7 @@ fn of_json(text: &str) -> Result<Lockfile, LockfileError> {
     if has("packrat_format") {
         return Err(LockfileError::Prototype);
     }
-    renv::parse(&root, notes)
+    if has("lockfile_version") { pak::parse(&root, notes) } else { renv::parse(&root, notes) }
 }
 
 /// Git's markers, which stand at the start of a line and nowhere in a lockfile.
@@ -145,6 +159,13 @@ fn is_merge_marker(line: &str) -> bool {
 /// A repository's URL as it is compared and joined: no slash at the end.
 fn trim_url(url: &str) -> String {
     url.trim().trim_end_matches('/').trim_end_matches("/src/contrib").to_owned()
+}
+
+/// Whether a URL is of a source tarball: Posit's package manager gives binaries under the
+/// same name, below `__linux__`.
+fn is_source_url(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    path.ends_with(".tar.gz") && !path.contains("/__linux__/") && !path.contains("/bin/")
 }
 
 #[cfg(test)]

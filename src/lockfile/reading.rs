@@ -122,3 +122,8 @@ impl Reading {
         self.lockfile.warnings.extend(warnings);
     }
 }
+
+/// The line of a byte of a text, from 1.
+pub(super) fn line_at(text: &str, at: usize) -> usize {
+    text[..at].split('\n').count()
+}

@@ -21,6 +21,12 @@ impl BioconductorRelease {
     pub fn of_branch(branch: &str) -> Option<Self> {
         branch.strip_prefix("RELEASE_")?.replacen('_', ".", 1).parse().ok()
     }
+
+    /// The release that a repository's URL is of: `3.18` of
+    /// `https://bioconductor.org/packages/3.18/bioc`.
+    pub fn of_url(url: &str) -> Option<Self> {
+        url.split_once("/packages/")?.1.split('/').next()?.parse().ok()
+    }
 }
 
 impl FromStr for BioconductorRelease {
@@ -55,6 +61,9 @@ mod tests {
         assert!(release("3.9") < release("3.10"));
         assert_eq!(Release::of_branch("RELEASE_3_18"), Some(release("3.18")));
         assert_eq!((Release::of_branch("devel"), Release::of_branch("RELEASE_3_x")), (None, None));
+        let url = "https://bioconductor.org/packages/3.18/bioc";
+        assert_eq!(Release::of_url(url), Some(release("3.18")));
+        assert_eq!(Release::of_url("https://cloud.r-project.org"), None);
         for wrong in ["", "3", "3.18.1", "3.+1", "devel", "3."] {
             assert!(wrong.parse::<Release>().is_err(), "{wrong:?}");
         }
