@@ -14,6 +14,7 @@ struct RawConfig {
     base: RawBase,
     build: RawBuild,
     layers: RawLayers,
+    slim: RawSlim,
     repositories: BTreeMap<String, String>,
     functions: BTreeMap<String, RawFunction>,
 }
@@ -43,6 +44,16 @@ struct RawBuild {
 struct RawLayers {
     prefix: Option<String>,
     keep: Vec<String>,
+    target: Option<String>,
+    slim: Option<String>,
+}
+
+/// By package, or for all under `*`: patterns of what goes and what stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawSlim {
+    drop: BTreeMap<String, Vec<String>>,
+    keep: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +79,14 @@ pub struct Config {
     pub build_seconds: u64,
     pub prefix: String,
     pub keep: Vec<String>,
+    /// What the layers run on, unless a flag says another.
+    pub target: Option<String>,
+    /// How much of packages is left out, unless a flag says otherwise.
+    pub slim: Option<String>,
+    /// By package: patterns of what is left out beside.
+    pub slim_drop: BTreeMap<String, Vec<String>>,
+    /// By package: patterns of what is not left out.
+    pub slim_keep: BTreeMap<String, Vec<String>>,
     /// Where to fetch from instead, by the repository's name.
     pub repositories: BTreeMap<String, String>,
     /// By name; paths are relative to layr.toml.
@@ -142,6 +161,10 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         build_seconds,
         prefix,
         keep: raw.layers.keep,
+        target: raw.layers.target,
+        slim: raw.layers.slim,
+        slim_drop: raw.slim.drop,
+        slim_keep: raw.slim.keep,
         repositories: raw.repositories,
         functions: raw.functions.into_iter().map(|(name, raw)| (name, function(raw))).collect(),
     })

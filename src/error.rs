@@ -7,6 +7,7 @@ use crate::build::BuildError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::fetch::FetchError;
+use crate::finish::FinishError;
 use crate::layr_lock::LayrLockError;
 use crate::lockfile::LockfileError;
 use crate::model::InvalidPackageName;
@@ -59,6 +60,8 @@ pub enum Error {
     Pack(#[from] PackError),
     #[error(transparent)]
     Target(#[from] TargetError),
+    #[error(transparent)]
+    Finish(#[from] FinishError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -153,12 +156,14 @@ impl Error {
             | Self::Build(BuildError::Store(_) | BuildError::Path(_))
             | Self::Pack(PackError::Store(_))
             | Self::Target(TargetError::Store(_))
+            | Self::Finish(FinishError::Store(_) | FinishError::Target(TargetError::Store(_)))
             | Self::StoreDamaged { .. }
             | Self::Store(_) => ExitCode::Store,
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
-            Self::Target(_) => ExitCode::Target,
+            Self::Finish(FinishError::Profile(_)) => ExitCode::Usage,
+            Self::Target(_) | Self::Finish(_) => ExitCode::Target,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }
     }
@@ -184,6 +189,7 @@ impl Error {
             Self::Plan(error) => error.hint(),
             Self::Pack(error) => error.hint(),
             Self::Target(error) => error.hint(),
+            Self::Finish(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {
@@ -208,6 +214,7 @@ impl Error {
                 | Self::Build(BuildError::Store(error))
                 | Self::Pack(PackError::Store(error))
                 | Self::Target(TargetError::Store(error))
+                | Self::Finish(FinishError::Store(error) | FinishError::Target(TargetError::Store(error)))
                 if damaged(error)
         )
     }

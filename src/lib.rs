@@ -10,7 +10,9 @@ pub mod resolve;
 pub mod fetch;
 // 4: source tarballs to installed trees.
 pub mod build;
-// 5: trees and tarballs by content.
+// 5: what is built to what is shipped: slim, with the libraries that the target lacks.
+pub mod finish;
+// 6: trees and tarballs by content.
 pub mod store;
 // 6: the trees of all functions to a plan of layers; planned layers to zips.
 pub mod plan;

@@ -19,6 +19,9 @@ pub struct Manifest {
     /// The base's R.
     pub r: String,
     pub arch: Architecture,
+    /// The name of what the layers run on.
+    #[serde(default)]
+    pub target: String,
     pub base: ManifestBase,
     /// Of layr.lock as the build left it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,24 @@ pub struct ManifestFunction {
     pub code_bytes: u64,
     pub unzipped_bytes: u64,
     pub packages: Vec<ManifestPackage>,
+    /// Libraries of the base that came along with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<ManifestLibrary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLibrary {
+    /// Its folder in the layer; says its content.
+    pub name: String,
+    /// What it is called in the base.
+    pub soname: String,
+    pub layer: String,
+    pub tree: TreeDigest,
+    pub unzipped_bytes: u64,
+    /// The system package it is part of, where the base says.
+    pub package: Option<String>,
+    pub version: Option<String>,
+    pub licenses: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

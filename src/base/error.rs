@@ -26,6 +26,12 @@ pub enum BaseError {
         #[source]
         source: ProcessError,
     },
+    #[error("failed to copy the libraries out of base `{recipe}`")]
+    Export {
+        recipe: String,
+        #[source]
+        source: ProcessError,
+    },
     #[error("failed to import the base as an image")]
     Import {
         #[source]
@@ -86,7 +92,7 @@ impl BaseError {
             Self::Engine(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Path(error) => return error.hint(),
-            Self::Import { .. } | Self::Write(_) | Self::Interrupted => return None,
+            Self::Import { .. } | Self::Export { .. } | Self::Write(_) | Self::Interrupted => return None,
         };
         Some(hint.to_owned())
     }

@@ -4,11 +4,13 @@
 //! <store>/bases/<base digest>/
 //!   base.json   what it is
 //!   rootfs/     its root file system; absent where the base is an image
+//!   libraries/  the libraries of an image
 //! ```
 
 mod debian;
 mod error;
 mod image;
+mod libraries;
 mod recipe;
 
 use std::path::{Path, PathBuf};

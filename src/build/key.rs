@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Architecture, BaseDigest, BuildKey, PackageId, PackageName, RVersion, Sha256Digest, TreeDigest,
 };
-use crate::sys::hash::sha256;
+use crate::sys::hash::sha256_of_list;
 
 /// The inputs of one build, by value.
 #[derive(Debug, Clone)]
@@ -39,13 +39,7 @@ impl Inputs<'_> {
             parts.push(name.to_string());
             parts.push(tree.to_hex());
         }
-        // Lengths first, so that no two lists of parts have the same bytes.
-        let mut bytes = Vec::new();
-        for part in parts {
-            bytes.extend((part.len() as u64).to_be_bytes());
-            bytes.extend(part.as_bytes());
-        }
-        BuildKey(sha256(&bytes))
+        BuildKey(sha256_of_list(&parts))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::engine::{Bind, EngineError, Limits, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
 use crate::report::Event;
-use crate::store::{BuildRecord, EntryKind, Kind, Store, StoreError};
+use crate::store::{BuildRecord, Kind, Store, StoreError};
 use crate::sys::fs;
 use crate::sys::process::{ProcessError, exit_code, signal_name};
 
@@ -167,12 +167,7 @@ impl Job<'_> {
 }
 
 fn unzipped_bytes(store: &Store, tree: TreeDigest) -> Result<u64, StoreError> {
-    let size = |kind: &EntryKind| match kind {
-        EntryKind::File { n_bytes, .. } => *n_bytes,
-        EntryKind::Symlink { target } => target.len() as u64,
-        EntryKind::Directory => 0,
-    };
-    Ok(store.entries(tree.0)?.iter().map(|entry| size(&entry.kind)).sum())
+    Ok(store.entries(tree.0)?.iter().map(|entry| entry.kind.unzipped_bytes()).sum())
 }
 
 fn failure_of(status: ExitStatus) -> Option<Reason> {

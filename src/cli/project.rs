@@ -10,10 +10,12 @@ use crate::build::BuildOptions;
 use crate::config::{self, Config};
 use crate::engine::{Choice, Limits};
 use crate::error::Error;
+use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
 use crate::pipeline::{BuildRequest, FunctionRequest};
 use crate::sys::fs;
+use crate::target;
 
 /// Flags that `build` and `plan` share.
 #[derive(Debug, clap::Args)]
@@ -48,6 +50,12 @@ pub(super) struct ProjectArgs {
     /// Build with the base's R even where the lockfile is for another
     #[arg(long)]
     allow_r_mismatch: bool,
+    /// What the layers are to run on: al2023, base, or a file of `layr target inspect`
+    #[arg(long, value_name = "TARGET", env = "LAYR_TARGET")]
+    target: Option<String>,
+    /// How much of packages is left out
+    #[arg(long, value_enum)]
+    slim: Option<SlimArg>,
     /// Ship PACKAGE although nothing needs it at run time
     #[arg(long, value_name = "PACKAGE")]
     keep: Vec<String>,
@@ -59,6 +67,39 @@ pub(super) enum EngineArg {
     Docker,
     Podman,
     Bwrap,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum SlimArg {
+    None,
+    Default,
+    Max,
+}
+
+/// The target by flag, else by layr.toml, else what is right for the base.
+fn target(flag: Option<&str>, config: &Config) -> Result<target::Choice, Error> {
+    let Some(text) = flag.or(config.target.as_deref()) else { return Ok(target::Choice::Auto) };
+    target::Choice::parse(text).ok_or_else(|| {
+        Error::Usage(format!("target `{text}` is not one of auto, al2023, base, or the path of a file"))
+    })
+}
+
+/// The profile by flag, else by layr.toml, with the patterns of layr.toml.
+fn profile(flag: Option<SlimArg>, config: &Config) -> Result<Profile, Error> {
+    use clap::ValueEnum;
+    let slim = match (flag, &config.slim) {
+        (Some(flag), _) => flag,
+        (None, None) => SlimArg::Default,
+        (None, Some(name)) => SlimArg::from_str(name, false).ok().ok_or_else(|| {
+            Error::Usage(format!("slim `{name}` of layr.toml is not one of none, default, max"))
+        })?,
+    };
+    let slimness = match slim {
+        SlimArg::None => Slimness::None,
+        SlimArg::Default => Slimness::Default,
+        SlimArg::Max => Slimness::Max,
+    };
+    Ok(Profile::new(slimness, &config.slim_drop, &config.slim_keep).map_err(FinishError::from)?)
 }
 
 impl EngineArg {
@@ -135,6 +176,8 @@ impl ProjectArgs {
             },
             engine: engine(self.engine, &config)?,
             build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
+            target: target(self.target.as_deref(), &config)?,
+            profile: profile(self.slim, &config)?,
             prefix: config.prefix,
             keep: keep?,
             n_reserved: usize::from(!self.no_runtime),

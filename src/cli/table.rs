@@ -1,6 +1,6 @@
 //! What a run has made to text for people, and to JSON for programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::model::{LAMBDA, human_bytes, human_duration};
 use crate::pack::Layer;
 use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, manifest};
-use crate::plan::LayerPlan;
+use crate::plan::{LayerPlan, SizedTree, TreeId};
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
     // Serializing plain strings and numbers to JSON cannot fail.
@@ -50,6 +50,7 @@ pub(super) fn build_text(report: &BuildReport, out: &Path) -> String {
         report.n_from_store,
         human_duration(report.elapsed),
     );
+    text.push_str(&left_out(report));
     for function in &report.functions {
         text.push_str(&format!("\nfunction {} ({})\n", function.name, function.lockfile));
         for layer in &function.layers {
@@ -72,10 +73,39 @@ fn layer_line(layer: &Layer) -> String {
     format!(
         "  {}  {:>12}  {:>9} zipped  {:>9} unzipped\n",
         layer.name,
-        packages(layer.trees.len()),
+        trees(layer),
         human_bytes(layer.zip_bytes),
         human_bytes(layer.unzipped_bytes),
     )
+}
+
+/// `12 packages`, `12 packages, 3 libraries`.
+fn trees(layer: &Layer) -> String {
+    let is_package = |tree: &&SizedTree| matches!(tree.id, TreeId::Package(_));
+    let n_packages = layer.trees.iter().filter(is_package).count();
+    match layer.trees.len() - n_packages {
+        0 => packages(n_packages),
+        1 => format!("{}, 1 library", packages(n_packages)),
+        n => format!("{}, {n} libraries", packages(n_packages)),
+    }
+}
+
+/// What the profile saved of what was built, each package counted once.
+fn left_out(report: &BuildReport) -> String {
+    let all = report.functions.iter().flat_map(|function| &function.packages);
+    let shipped: BTreeMap<_, _> = all
+        .filter_map(|package| Some((package.built.key, (&package.built, package.finished.as_ref()?))))
+        .collect();
+    let built: u64 = shipped.values().map(|(built, _)| built.unzipped_bytes).sum();
+    let kept: u64 = shipped.values().map(|(_, finished)| finished.unzipped_bytes).sum();
+    match built.checked_sub(kept).filter(|saved| *saved > 0) {
+        Some(saved) => format!(
+            "{} of {} left out: what nothing needs at run time\n",
+            human_bytes(saved),
+            human_bytes(built)
+        ),
+        None => String::new(),
+    }
 }
 
 fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> String {

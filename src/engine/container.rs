@@ -65,6 +65,20 @@ impl Container {
         self.command().args(["pull", "--quiet", reference]).capture().map(drop)
     }
 
+    /// Gives the files of an image as a tar stream.
+    pub fn export<T: Send>(
+        &self,
+        image: &str,
+        (log, interrupt): (&File, &Interrupt),
+        read: impl FnOnce(&mut dyn io::Read) -> io::Result<T> + Send,
+    ) -> Result<T, ProcessError> {
+        let id = self.command().args(["create", image, "/bin/true"]).capture()?;
+        let id = id.trim();
+        let result = self.command().args(["export", id]).stream(log, interrupt, read);
+        _ = self.command().args(["rm", "--force", id]).capture();
+        result
+    }
+
     /// Makes an image of a tar stream and gives its id.
     pub fn import(
         &self,

@@ -1,5 +1,6 @@
 //! The only place that knows the order of the stages: lockfiles to layers.
 
+mod finishing;
 mod record;
 mod run;
 mod select;
@@ -20,6 +21,7 @@ use crate::build::{self, BuildOptions, BuiltPackage};
 use crate::engine::Choice;
 use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
+use crate::finish::{Finished, Profile};
 use crate::lockfile::Lockfile;
 use crate::model::{PackageId, PackageName};
 use crate::pack::Layer;
@@ -28,6 +30,7 @@ use crate::report::{Event, Report};
 use crate::resolve::Graph;
 use crate::store::Store;
 use crate::sys::interrupt::Interrupt;
+use crate::target;
 
 /// What a run works with; made once, in `cli`.
 pub struct Services {
@@ -52,6 +55,10 @@ pub struct BuildRequest {
     pub prefix: String,
     /// Packages to ship although nothing needs them at run time.
     pub keep: BTreeSet<PackageName>,
+    /// What the layers are to run on.
+    pub target: target::Choice,
+    /// What of packages is left out.
+    pub profile: Profile,
     /// Layers left to others: one for the runtime.
     pub n_reserved: usize,
     pub allow_r_mismatch: bool,
@@ -65,6 +72,8 @@ pub struct BuildRequest {
 #[derive(Debug)]
 pub struct BuildReport {
     pub base: Base,
+    /// The name of what the layers run on.
+    pub target: String,
     pub functions: Vec<FunctionReport>,
     /// Tarballs that the network was needed for.
     pub n_fetched: usize,
@@ -87,6 +96,8 @@ pub struct FunctionReport {
 #[derive(Debug)]
 pub struct PackageReport {
     pub built: BuiltPackage,
+    /// As it is shipped, if it is.
+    pub finished: Option<Finished>,
     pub tarball: SourceTarball,
     /// What it needs directly, to build or to run.
     pub dependencies: Vec<PackageId>,
@@ -109,6 +120,8 @@ pub struct FunctionPlan {
     pub lockfile: String,
     pub graph: Graph,
     pub found: BTreeMap<usize, BuiltPackage>,
+    /// What is shipped of it, where everything is built.
+    pub finished: BTreeMap<usize, Finished>,
     pub code_bytes: u64,
 }
 
@@ -118,8 +131,8 @@ impl FunctionPlan {
     }
 
     fn needs(&self) -> Needs<'_> {
-        let Self { name, graph, found, code_bytes, .. } = self;
-        Needs { name, graph, built: found, code_bytes: *code_bytes }
+        let Self { name, graph, finished, code_bytes, .. } = self;
+        Needs { name, graph, finished, code_bytes: *code_bytes }
     }
 }
 
@@ -138,18 +151,20 @@ struct BuiltFunction {
     graph: Graph,
     tarballs: Vec<SourceTarball>,
     built: BTreeMap<usize, BuiltPackage>,
+    finished: BTreeMap<usize, Finished>,
 }
 
 impl BuiltFunction {
     fn needs(&self) -> Needs<'_> {
-        let Self { request, code_bytes, graph, built, .. } = self;
-        Needs { name: &request.name, graph, built, code_bytes: *code_bytes }
+        let Self { request, code_bytes, graph, finished, .. } = self;
+        Needs { name: &request.name, graph, finished, code_bytes: *code_bytes }
     }
 
     fn report(self, layers: Vec<Layer>) -> FunctionReport {
-        let Self { request, code_bytes, graph, tarballs, built } = self;
+        let Self { request, code_bytes, graph, tarballs, built, mut finished } = self;
         let packages = built.into_iter().map(|(at, built)| PackageReport {
             built,
+            finished: finished.remove(&at),
             tarball: tarballs[at].clone(),
             dependencies: graph.nodes[at].direct.iter().map(|at| graph.nodes[*at].id.clone()).collect(),
         });
@@ -191,12 +206,17 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     for function in prepared {
         built.push(run.build_function(function, &base)?);
     }
+    let finishing = run.finishing(&base)?;
+    for function in &mut built {
+        function.finished = run.finish((&function.graph, &function.built), &base, &finishing)?;
+    }
     let functions = run.pack(built, &base)?;
     let report = BuildReport {
         n_fetched: count(&functions, |package| !package.tarball.from_store),
         n_built: count(&functions, |package| !package.built.from_store),
         n_from_store: count(&functions, |package| package.built.from_store),
         base,
+        target: finishing.policy.name,
         functions,
         elapsed: started.elapsed(),
     };
@@ -227,7 +247,14 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
         };
         let FunctionRequest { name, lockfile, .. } = function.request;
         let lockfile = lockfile.display().to_string();
-        functions.push(FunctionPlan { name, lockfile, graph, found, code_bytes: function.code_bytes });
+        let (finished, code_bytes) = (BTreeMap::new(), function.code_bytes);
+        functions.push(FunctionPlan { name, lockfile, graph, found, finished, code_bytes });
+    }
+    if let Some(base) = base.as_ref().filter(|_| functions.iter().all(FunctionPlan::is_built)) {
+        let finishing = run.finishing(base)?;
+        for function in &mut functions {
+            function.finished = run.finish((&function.graph, &function.found), base, &finishing)?;
+        }
     }
     let layers = if functions.iter().all(FunctionPlan::is_built) {
         Some(plan::plan(&run.demand(functions.iter().map(FunctionPlan::needs)))?)

@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use super::{BuildReport, FunctionReport, PackageReport};
 use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
-use crate::manifest::{Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestPackage};
+use crate::manifest::{
+    Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage,
+};
 use crate::pack::Layer;
 use crate::plan::TreeId;
 
@@ -23,11 +25,13 @@ pub fn manifest(report: &BuildReport) -> Manifest {
         code_bytes: function.code_bytes,
         unzipped_bytes: function.layers.iter().map(|layer| layer.unzipped_bytes).sum(),
         packages: function.layers.iter().flat_map(|layer| packages_of(layer, function)).collect(),
+        libraries: function.layers.iter().flat_map(|layer| libraries_of(layer, function)).collect(),
     });
     Manifest {
         schema: Manifest::SCHEMA,
         r: report.base.r.to_string(),
         arch: report.base.arch,
+        target: report.target.clone(),
         base: ManifestBase { recipe: report.base.recipe.clone(), digest: report.base.digest },
         layr_lock_sha256: None,
         functions: functions.collect(),
@@ -49,8 +53,10 @@ fn manifest_layer(layer: &Layer) -> ManifestLayer {
 }
 
 fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage> {
-    let origin =
-        |TreeId::Package(id): &TreeId| function.packages.iter().find(|package| package.built.id == *id);
+    let origin = |tree: &TreeId| match tree {
+        TreeId::Package(id) => function.packages.iter().find(|package| package.built.id == *id),
+        TreeId::Library(_) => None,
+    };
     let packages = layer.trees.iter().filter_map(|tree| Some((tree, origin(&tree.id)?)));
     packages
         .map(|(tree, PackageReport { built, tarball, .. })| ManifestPackage {
@@ -66,6 +72,30 @@ fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage>
         .collect()
 }
 
+/// The libraries of the base that came along, with the system packages they are part of.
+fn libraries_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestLibrary> {
+    let brought = || function.packages.iter().filter_map(|package| package.finished.as_ref());
+    let origin = |tree: &TreeId| match tree {
+        TreeId::Library(name) => {
+            brought().flat_map(|package| &package.libraries).find(|library| library.name == *name)
+        }
+        TreeId::Package(_) => None,
+    };
+    let libraries = layer.trees.iter().filter_map(|tree| origin(&tree.id));
+    libraries
+        .map(|library| ManifestLibrary {
+            name: library.name.clone(),
+            soname: library.soname.clone(),
+            layer: layer.name.clone(),
+            tree: library.tree,
+            unzipped_bytes: library.unzipped_bytes,
+            package: library.owner.as_ref().map(|owner| owner.package.clone()),
+            version: library.owner.as_ref().map(|owner| owner.version.clone()),
+            licenses: library.owner.as_ref().map(|owner| owner.licenses.clone()).unwrap_or_default(),
+        })
+        .collect()
+}
+
 /// Lockfiles are told by their paths from the folder of layr.lock, however they were spelt.
 fn from_folder(lockfile: &Path, folder: &Path) -> String {
     let inside = lockfile.strip_prefix(folder).unwrap_or(lockfile);
@@ -77,7 +107,7 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
     let mut layers = BTreeMap::new();
     let mut functions = Vec::new();
     for function in &report.functions {
-        for PackageReport { built, tarball, dependencies } in &function.packages {
+        for PackageReport { built, tarball, dependencies, .. } in &function.packages {
             sources.entry(built.id.clone()).or_insert_with(|| LockedSource {
                 name: built.id.name.to_string(),
                 version: built.id.version.to_string(),

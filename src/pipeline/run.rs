@@ -114,7 +114,7 @@ impl Run<'_> {
         if errors.is_empty() { Ok(tarballs) } else { Err(Error::Fetch(errors)) }
     }
 
-    fn engine(&self) -> Result<&Engine, Error> {
+    pub(super) fn engine(&self) -> Result<&Engine, Error> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
@@ -193,7 +193,7 @@ impl Run<'_> {
             built = build::build(&graph, &tarballs, site, &self.request.build)?;
         }
         let Prepared { request, code_bytes, .. } = function;
-        Ok(BuiltFunction { request, code_bytes, graph, tarballs, built })
+        Ok(BuiltFunction { request, code_bytes, graph, tarballs, built, finished: BTreeMap::new() })
     }
 
     /// What all functions together need of layers.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::build::BuiltPackage;
 use crate::error::Error;
+use crate::finish::Finished;
 use crate::lockfile::{self, Lockfile};
 use crate::model::PackageName;
 use crate::plan::{FunctionDemand, SizedTree, TreeId};
@@ -49,20 +49,29 @@ pub(super) fn folder_bytes(folder: &Path) -> Result<u64, Error> {
 pub(super) struct Needs<'a> {
     pub(super) name: &'a str,
     pub(super) graph: &'a Graph,
-    pub(super) built: &'a BTreeMap<usize, BuiltPackage>,
+    pub(super) finished: &'a BTreeMap<usize, Finished>,
     pub(super) code_bytes: u64,
 }
 
-/// What goes into layers, each with the packages that need it.
+/// What goes into layers, each with what needs it.
 pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
-    let Needs { name, graph, built, code_bytes } = *needs;
-    let (mut trees, mut needed_by) = (Vec::new(), BTreeMap::new());
-    for (at, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.shipped) {
-        let Some(BuiltPackage { tree, unzipped_bytes, .. }) = built.get(&at) else { continue };
+    let Needs { name, graph, finished, code_bytes } = *needs;
+    let mut trees = BTreeMap::new();
+    let mut needed_by: BTreeMap<TreeId, Vec<TreeId>> = BTreeMap::new();
+    for (at, package) in finished {
+        let node = &graph.nodes[*at];
         let id = TreeId::Package(node.id.clone());
-        let needing = graph.nodes.iter().filter(|other| other.shipped && other.direct.contains(&at));
+        let needing = graph.nodes.iter().filter(|other| other.shipped && other.direct.contains(at));
         needed_by.insert(id.clone(), needing.map(|other| TreeId::Package(other.id.clone())).collect());
-        trees.push(SizedTree { id, digest: *tree, unzipped_bytes: *unzipped_bytes });
+        trees.insert(id.clone(), (package.tree, package.unzipped_bytes));
+        for library in &package.libraries {
+            let library_id = TreeId::Library(library.name.clone());
+            needed_by.entry(library_id.clone()).or_default().push(id.clone());
+            trees.insert(library_id, (library.tree, library.unzipped_bytes));
+        }
     }
+    let sized =
+        trees.into_iter().map(|(id, (digest, unzipped_bytes))| SizedTree { id, digest, unzipped_bytes });
+    let trees = sized.collect();
     FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes }
 }

@@ -30,6 +30,8 @@ pub struct FunctionDemand {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TreeId {
     Package(PackageId),
+    /// A library of the base that packages need, by its name, which says its content.
+    Library(String),
 }
 
 impl TreeId {
@@ -37,6 +39,7 @@ impl TreeId {
     pub fn path(&self) -> String {
         match self {
             Self::Package(id) => format!("R/library/{}", id.name),
+            Self::Library(name) => format!("R/library/.libs/{name}"),
         }
     }
 
@@ -44,6 +47,7 @@ impl TreeId {
     pub fn name(&self) -> &str {
         match self {
             Self::Package(id) => id.name.as_str(),
+            Self::Library(name) => name,
         }
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for TreeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Package(id) => id.fmt(f),
+            Self::Library(name) => f.write_str(name),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::records::{BuildRecord, Kind};
+use super::records::{BuildRecord, FinishRecord, Kind};
 use super::{EntryKind, Store, StoreError, session};
 use crate::model::Sha256Digest;
 use crate::sys::fs;
@@ -116,6 +116,13 @@ impl Store {
         for path in self.records(Kind::Build)? {
             let Some(record) = parse::<BuildRecord>(&path)? else { continue };
             if let Ok(tree) = record.tree.parse() {
+                self.mark_tree(tree, &mut needed)?;
+            }
+        }
+        for path in self.records(Kind::Finish)? {
+            let Some(record) = parse::<FinishRecord>(&path)? else { continue };
+            let trees = record.libraries.iter().map(|library| &library.tree).chain([&record.tree]);
+            for tree in trees.filter_map(|tree| tree.parse().ok()) {
                 self.mark_tree(tree, &mut needed)?;
             }
         }

@@ -28,7 +28,9 @@ use std::path::{Path, PathBuf};
 pub use blobs::{BlobReader, BlobWriter};
 pub use error::StoreError;
 pub use gc::{GcReport, StoreStats, VerifyReport};
-pub use records::{ArchiveRecord, BuildRecord, IndexRecord, Kind, SourceRecord};
+pub use records::{
+    ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, Kind, LibraryRecord, OwnerRecord, SourceRecord,
+};
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};
 

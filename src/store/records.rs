@@ -15,6 +15,8 @@ pub enum Kind {
     Build,
     /// Package name to the [`BuildRecord`] of its last build: how long the next may take.
     Timing,
+    /// Key of what makes a built tree fit to be shipped, to [`FinishRecord`].
+    Finish,
     /// Hash of a URL to [`SourceRecord`].
     Source,
     /// Layer digest to [`ArchiveRecord`].
@@ -34,6 +36,42 @@ pub struct BuildRecord {
     pub unzipped_bytes: u64,
     /// How long the build took: the scheduler's estimate for the next one.
     pub build_ms: u64,
+}
+
+/// A package as it is shipped: slim, and with the libraries it brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinishRecord {
+    pub package: String,
+    pub version: String,
+    /// Tree digest, hexadecimal.
+    pub tree: String,
+    /// Sum of the files' sizes: what Lambda counts.
+    pub unzipped_bytes: u64,
+    pub libraries: Vec<LibraryRecord>,
+}
+
+/// A library that comes along with packages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibraryRecord {
+    pub name: String,
+    pub soname: String,
+    /// Where it lies in the base.
+    pub path: String,
+    /// Tree digest, hexadecimal.
+    pub tree: String,
+    pub unzipped_bytes: u64,
+    /// The names of those it needs itself.
+    pub needs: Vec<String>,
+    /// The system package it is part of, where that is known.
+    pub owner: Option<OwnerRecord>,
+}
+
+/// A system package of a base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerRecord {
+    pub package: String,
+    pub version: String,
+    pub licenses: Vec<String>,
 }
 
 /// A source tarball that was fetched and verified.
@@ -66,12 +104,14 @@ pub struct IndexRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Build, Self::Timing, Self::Source, Self::Archive, Self::Index];
+    const ALL: [Self; 6] =
+        [Self::Build, Self::Timing, Self::Finish, Self::Source, Self::Archive, Self::Index];
 
     fn folder(self) -> &'static str {
         match self {
             Self::Build => "build",
             Self::Timing => "timing",
+            Self::Finish => "finish",
             Self::Source => "source",
             Self::Archive => "archive",
             Self::Index => "index",

@@ -67,6 +67,17 @@ pub enum EntryKind {
     Symlink { target: String },
 }
 
+impl EntryKind {
+    /// What Lambda counts.
+    pub fn unzipped_bytes(&self) -> u64 {
+        match self {
+            Self::File { n_bytes, .. } => *n_bytes,
+            Self::Symlink { target } => target.len() as u64,
+            Self::Directory => 0,
+        }
+    }
+}
+
 /// A tree that is to lie at a path of a larger one.
 #[derive(Debug, Clone)]
 pub struct Mount {

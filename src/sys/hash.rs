@@ -41,6 +41,17 @@ pub fn sha256(bytes: &[u8]) -> Sha256Digest {
     Sha256Digest(Sha256::digest(bytes).into())
 }
 
+/// The digest of a list: no two lists have the same.
+pub fn sha256_of_list(parts: &[String]) -> Sha256Digest {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        // Lengths first, so that no part can pass for two.
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    Sha256Digest(hasher.finalize().into())
+}
+
 /// The digest of all that is left in `reader`, and the number of its bytes.
 pub fn sha256_of(mut reader: impl Read) -> io::Result<(Sha256Digest, u64)> {
     let mut writer = DigestWriter::new(io::sink());

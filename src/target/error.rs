@@ -23,6 +23,8 @@ pub enum TargetError {
     Edit { file: String, source: ElfError },
     #[error("target `{target}` cannot be read: {source}")]
     Policy { target: String, source: PolicyError },
+    #[error("target `{path}` is for {target}, but the base is for {base}")]
+    OtherArchitecture { path: String, target: Architecture, base: Architecture },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -40,6 +42,7 @@ impl TargetError {
                 "make the base anew, with `layr base build`"
             }
             Self::Edit { .. } => "report it with the file: layr's edit does not know this kind of library",
+            Self::OtherArchitecture { .. } => "choose the target of the base's architecture",
             Self::Policy { .. } => {
                 "write one with `layr target inspect ROOTFS`; docs/targets.md has the form"
             }

@@ -13,6 +13,7 @@
 //! A library that comes along is named by its content and by that of all it brings, so two
 //! versions of one never meet, and the same one is there once.
 
+mod choice;
 mod closure;
 mod error;
 mod owner;
@@ -22,6 +23,7 @@ mod rootfs;
 #[cfg(test)]
 mod tests;
 
+pub use choice::{BASE, Choice};
 pub use closure::{Closure, Library, Member, System, closure};
 pub use error::{Problem, ProblemKind, TargetError};
 pub use owner::{Owner, owners};

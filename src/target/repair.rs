@@ -30,6 +30,8 @@ pub struct Vendored {
     pub path: String,
     pub tree: TreeDigest,
     pub unzipped_bytes: u64,
+    /// The names of those it needs itself.
+    pub needs: Vec<String>,
 }
 
 /// The libraries and programs of a tree that is to lie at `at` under `/opt`.
@@ -113,6 +115,11 @@ fn vendor(
         path: library.system.path.clone(),
         tree: store.put_tree(&[Entry { path: library.file.clone(), kind }])?,
         unzipped_bytes: n_bytes,
+        needs: library
+            .needs
+            .iter()
+            .filter_map(|need| Some(closure.libraries.get(need)?.name.clone()))
+            .collect(),
     })
 }
 

@@ -70,6 +70,10 @@ impl RootFs {
         Ok(rootfs)
     }
 
+    pub fn architecture(&self) -> Architecture {
+        self.arch
+    }
+
     pub fn path(&self) -> &Path {
         &self.root
     }

@@ -1,0 +1,60 @@
+//! The libraries of a base that is an image, as a folder: layers bring along those that
+//! the target lacks.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Base, BaseError};
+use crate::engine::{Engine, Root};
+use crate::store::Store;
+use crate::sys::fs;
+use crate::sys::interrupt::Interrupt;
+
+/// What is copied beside libraries: where the loader looks, and who owns what.
+const RECORDS: [&str; 4] = ["etc/ld.so.conf", "etc/alternatives/", "var/lib/dpkg/", "usr/share/doc/"];
+
+impl Base {
+    /// A folder with an image's libraries and the links that lead to them; copied once.
+    ///
+    /// # Errors
+    ///
+    /// Where the container program cannot give the image's files.
+    pub fn copied_libraries(
+        &self,
+        engine: &Engine,
+        store: &Store,
+        interrupt: &Interrupt,
+    ) -> Result<PathBuf, BaseError> {
+        let place = store.base_folder(self.digest).join("libraries");
+        if fs::exists(&place) {
+            return Ok(place);
+        }
+        let (Engine::Container(container), Root::Image(image)) = (engine, &self.root) else {
+            return Err(BaseError::NeedsContainer { recipe: self.recipe.clone(), engine: engine.name() });
+        };
+        let (temp, log) = (store.temp_dir("libraries-")?, store.temp_file()?);
+        container
+            .export(image, (log.as_file(), interrupt), |stream| copy(stream, temp.path()))
+            .map_err(|source| BaseError::Export { recipe: self.recipe.clone(), source })?;
+        fs::create_dir_all(fs::parent(&place))?;
+        fs::rename(temp.path(), &place)?;
+        Ok(place)
+    }
+}
+
+fn copy(stream: &mut dyn Read, to: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(stream);
+    archive.set_preserve_permissions(false);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let kind = entry.header().entry_type();
+        let is_record = RECORDS.iter().any(|start| path.starts_with(start));
+        if kind.is_symlink() || (kind.is_file() || kind.is_hard_link()) && (name.contains(".so") || is_record)
+        {
+            entry.unpack_in(to)?;
+        }
+    }
+    Ok(())
+}
