@@ -139,7 +139,11 @@ impl Error {
     /// Total, so that a new error asks for its code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Config(_) | Self::Recipe(_) | Self::Keep(_) => ExitCode::Usage,
+            Self::Usage(_)
+            | Self::Config(_)
+            | Self::Recipe(_)
+            | Self::Keep(_)
+            | Self::Finish(FinishError::Profile(_)) => ExitCode::Usage,
             Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
             Self::LayrLock(_) => ExitCode::LayrLock,
             Self::Resolve(_) | Self::Graph(_) => ExitCode::Resolve,
@@ -162,7 +166,6 @@ impl Error {
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
-            Self::Finish(FinishError::Profile(_)) => ExitCode::Usage,
             Self::Target(_) | Self::Finish(_) => ExitCode::Target,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }

@@ -13,6 +13,7 @@ mod bases;
 mod builds;
 mod interruptions;
 mod real_packages;
+mod targets;
 mod tidy;
 mod world;
 mod zips;
