@@ -28,11 +28,8 @@ pub enum LockfileError {
         #[source]
         source: JsonError,
     },
-    #[error("the file is not TOML")]
-    Toml {
-        #[source]
-        source: Box<toml::de::Error>,
-    },
+    #[error("line {line}: {}", .message.escape_debug())]
+    Toml { line: usize, message: String },
     #[error("the file is not in packrat's form")]
     Dcf {
         #[source]

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use super::{
     CRAN_FAMILY, CRAN_URL, Format, LeftOut, LockedPackage, Lockfile, LockfileError, Repository, Source,
     WhyLeftOut,
@@ -125,5 +127,13 @@ impl Reading {
 
 /// The line of a byte of a text, from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
-    text[..at].split('\n').count()
+    text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
+}
+
+/// TOML to what it holds.
+pub(super) fn of_toml<T: DeserializeOwned>(text: &str) -> Result<T, LockfileError> {
+    toml::from_str(text).map_err(|error| LockfileError::Toml {
+        line: line_at(text, error.span().map_or(0, |span| span.start)),
+        message: error.message().to_owned(),
+    })
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::reading::{Reading, line_at};
+use super::reading::{Reading, line_at, of_toml};
 use super::remote::Fields;
 use super::{ForgeOrigin, Format, LockedPackage, Lockfile, LockfileError, Repository, Source};
 use super::{is_source_url, trim_url};
@@ -35,7 +35,7 @@ struct RawPackage {
 }
 
 pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
-    let raw: Raw = toml::from_str(text).map_err(|source| LockfileError::Toml { source: Box::new(source) })?;
+    let raw: Raw = of_toml(text)?;
     let mut reading = Reading::new(Format::Uvr, Vec::new());
     reading.r(raw.r.version.parse().ok());
     if let Some(release) = raw.r.bioc_version.and_then(|text| text.parse().ok()) {

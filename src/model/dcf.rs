@@ -1,16 +1,14 @@
 //! Debian-control text, as R writes and reads it, to records of fields.
 //!
-//! R's rules (`read.dcf`, R 4.2.2): records are separated by blank lines, a line that
+//! R's rules (`read.dcf`, R 4.5.0): records are separated by blank lines, a line that
 //! starts with a blank continues the field before it, the last of two equal fields wins.
 //! `packrat.lock`, `DESCRIPTION` and `PACKAGES` are all written in it.
 
-use std::collections::BTreeMap;
-
-/// One record: values by field name, continuation lines joined by one newline each and
-/// every line trimmed.
+/// One record: fields in the order of the text, each once, continuation lines joined by one
+/// newline each and every line trimmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    fields: BTreeMap<String, String>,
+    fields: Vec<(String, String)>,
     /// Line of the record's first field in the text, from 1.
     pub line: usize,
 }
@@ -24,10 +22,33 @@ pub enum DcfError {
 impl Record {
     /// The field's value; an empty field is as good as none.
     pub fn get(&self, field: &str) -> Option<&str> {
-        self.fields.get(field).map(String::as_str).filter(|value| !value.is_empty())
+        self.value(field).filter(|value| !value.is_empty())
     }
 
-    /// Names and values in the order of the names.
+    /// Whether the field is there, be it empty.
+    pub fn has(&self, field: &str) -> bool {
+        self.value(field).is_some()
+    }
+
+    fn value(&self, field: &str) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
+    }
+
+    /// Of equal fields, the last one stays. Sorting finds them, so that many fields take no
+    /// longer than their number warrants.
+    fn once_each(mut self) -> Self {
+        let mut order: Vec<usize> = (0..self.fields.len()).collect();
+        order.sort_by(|a, b| self.fields[*a].0.cmp(&self.fields[*b].0).then(a.cmp(b)));
+        let mut is_replaced = vec![false; self.fields.len()];
+        for pair in order.windows(2) {
+            is_replaced[pair[0]] = self.fields[pair[0]].0 == self.fields[pair[1]].0;
+        }
+        let mut is_replaced = is_replaced.into_iter();
+        self.fields.retain(|_| !is_replaced.next().unwrap_or_default());
+        self
+    }
+
+    /// Names and values in the order of the text.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -43,31 +64,32 @@ pub fn parse_dcf(text: &str) -> Result<Vec<Record>, DcfError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = Vec::new();
     let mut current = Record::default();
-    let mut last_field: Option<String> = None;
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_end();
         if line.is_empty() {
-            if last_field.take().is_some() {
-                records.push(std::mem::take(&mut current));
+            if !current.fields.is_empty() {
+                records.push(std::mem::take(&mut current).once_each());
             }
-        } else if let (true, Some(field)) = (line.starts_with([' ', '\t']), &last_field) {
-            let value = current.fields.entry(field.clone()).or_default();
+        } else if let (true, Some((_, value))) = (line.starts_with([' ', '\t']), current.fields.last_mut()) {
             if !value.is_empty() {
                 value.push('\n');
             }
-            value.push_str(line.trim_start());
+            // A dot alone stands for an empty line.
+            value.push_str(match line.trim_start() {
+                "." => "",
+                text => text,
+            });
         } else {
             let (name, value) = field(line)
                 .ok_or_else(|| DcfError::NotAField { line: at + 1, text: line.chars().take(80).collect() })?;
-            if last_field.is_none() {
+            if current.fields.is_empty() {
                 current.line = at + 1;
             }
-            current.fields.insert(name.to_owned(), value.trim().to_owned());
-            last_field = Some(name.to_owned());
+            current.fields.push((name.to_owned(), value.trim().to_owned()));
         }
     }
-    if last_field.is_some() {
-        records.push(current);
+    if !current.fields.is_empty() {
+        records.push(current.once_each());
     }
     Ok(records)
 }
@@ -85,13 +107,17 @@ mod tests {
 
     #[test]
     fn records_fields_and_continuations_are_read_as_r_reads_them() {
-        let text = "\u{feff}A: 1\r\nB: one\r\n    two\r\n\tthree\r\n \r\n\r\nA: 2\nA: 3\nEmpty:";
+        let text = "\u{feff}A: 1\r\nB: one\r\n    two\r\n .\r\n\tthree\r\n \r\n\r\nA: 2\nA: 3\nEmpty:";
         let records = parse_dcf(text).unwrap();
         assert_eq!(records.len(), 2);
-        assert_eq!(records[0].get("B"), Some("one\ntwo\nthree"));
-        assert_eq!(records[1].get("A"), Some("3"), "the last of two equal fields wins");
+        assert_eq!(records[0].get("B"), Some("one\ntwo\n\nthree"));
+        assert_eq!(
+            records[1].fields().collect::<Vec<_>>(),
+            [("A", "3"), ("Empty", "")],
+            "the last of two wins"
+        );
         assert_eq!(records[1].get("Empty"), None);
-        assert_eq!((records[0].line, records[1].line), (1, 7));
+        assert_eq!((records[0].line, records[1].line), (1, 8));
     }
 
     #[test]

@@ -7,11 +7,13 @@
     reason = "a test may panic, touch the disk, and say what it skips"
 )]
 
+mod against_r;
 mod bad_inputs;
 mod bad_tarballs;
 mod bases;
 mod builds;
 mod interruptions;
+mod lockfiles;
 mod real_packages;
 mod targets;
 mod tidy;
