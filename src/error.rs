@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::fetch::FetchError;
 use crate::finish::FinishError;
+use crate::hashes::HashMismatch;
 use crate::layr_lock::LayrLockError;
 use crate::lockfile::LockfileError;
 use crate::model::InvalidPackageName;
@@ -48,6 +49,8 @@ pub enum Error {
     Graph(Vec<GraphError>),
     #[error("{}", list("cannot be fetched", .0))]
     Fetch(Vec<FetchError>),
+    #[error("{}", list("are not as they were when the lockfile was written", .0))]
+    Hashes(Vec<HashMismatch>),
     #[error(transparent)]
     Base(#[from] BaseError),
     #[error(transparent)]
@@ -150,7 +153,7 @@ impl Error {
             Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
                 ExitCode::Interrupted
             }
-            Self::Fetch(_) => ExitCode::Fetch,
+            Self::Fetch(_) | Self::Hashes(_) => ExitCode::Fetch,
             Self::Base(BaseError::Interrupted)
             | Self::Build(BuildError::Interrupted)
             | Self::Store(StoreError::Interrupted)
@@ -186,6 +189,9 @@ impl Error {
             Self::Resolve(errors) => errors.first()?.hint(),
             Self::Graph(errors) => errors.first()?.hint(),
             Self::Fetch(errors) => errors.first()?.hint(),
+            Self::Hashes(_) => Some(
+                "if the sources are right, lock again; --verify-hashes=warn goes on all the same".to_owned(),
+            ),
             Self::Base(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Build(error) => error.hint(),

@@ -18,6 +18,9 @@ pub mod store;
 pub mod plan;
 pub mod pack;
 
+// What lockfiles say of DESCRIPTIONs.
+pub mod hashes;
+
 // What layers run on, and what shared libraries ask of it.
 pub mod elf;
 pub mod target;

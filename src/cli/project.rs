@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
-use crate::pipeline::{BuildRequest, FunctionRequest};
+use crate::pipeline::{BuildRequest, FunctionRequest, VerifyHashes};
 use crate::sys::fs;
 use crate::target;
 
@@ -56,9 +56,29 @@ pub(super) struct ProjectArgs {
     /// How much of packages is left out
     #[arg(long, value_enum)]
     slim: Option<SlimArg>,
+    /// What to do where a package's DESCRIPTION is not the one that the lockfile has a hash of
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
+    verify_hashes: VerifyHashesArg,
     /// Ship PACKAGE although nothing needs it at run time
     #[arg(long, value_name = "PACKAGE")]
     keep: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum VerifyHashesArg {
+    Off,
+    Warn,
+    Error,
+}
+
+impl VerifyHashesArg {
+    fn value(self) -> VerifyHashes {
+        match self {
+            Self::Off => VerifyHashes::Off,
+            Self::Warn => VerifyHashes::Warn,
+            Self::Error => VerifyHashes::Error,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -182,6 +202,7 @@ impl ProjectArgs {
             keep: keep?,
             n_reserved: usize::from(!self.no_runtime),
             allow_r_mismatch: self.allow_r_mismatch,
+            verify_hashes: self.verify_hashes.value(),
             locked: self.locked,
             layr_lock: self.layr_lock.clone().unwrap_or_else(|| home.join("layr.lock")),
             out: self.out.clone(),

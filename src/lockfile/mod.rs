@@ -17,6 +17,7 @@ pub use error::{InvalidOrigin, LockfileError};
 pub use json::JsonError;
 pub use source::{ForgeOrigin, GitOrigin, Source};
 
+use crate::hashes::LockedHash;
 use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, Sha256Digest};
 
 /// Where CRAN is, for files that name no repository: R's own default mirror.
@@ -70,6 +71,8 @@ pub struct LockedPackage {
     pub urls: Vec<String>,
     /// What the source tarball's digest must be, where the lockfile has it.
     pub sha256: Option<Sha256Digest>,
+    /// What the package's DESCRIPTION digests to.
+    pub hash: Option<LockedHash>,
 }
 
 /// A package that is locked, and that no layer has a use for.

@@ -3,7 +3,8 @@
 
 use super::reading::Reading;
 use super::remote::{Fields, forge};
-use super::{Format, Lockfile, LockfileError, Repository, Source, trim_url};
+use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
+use crate::hashes::{self, LockedHash, Writer};
 use crate::model::{PackageId, PackageName, Record, parse_dcf};
 
 pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
@@ -48,7 +49,21 @@ fn package(record: &Record, reading: &mut Reading) -> Result<(), LockfileError> 
         return Ok(());
     }
     let source = source(&fields)?;
-    reading.package(line, id, source)
+    let hash = hash(record, &source);
+    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash })
+}
+
+/// With the fields that packrat had put into the installed DESCRIPTION.
+fn hash(record: &Record, source: &Source) -> Option<LockedHash> {
+    let md5 = record.get("Hash").and_then(hashes::parse_md5)?;
+    let of_remote = record.fields().filter(|(field, _)| field.starts_with("Remote"));
+    let mut remotes: Vec<_> = of_remote.map(|(field, value)| (field.to_owned(), value.to_owned())).collect();
+    let commit = ["GithubSha1", "GitHubSha1"].iter().find_map(|field| record.get(field));
+    remotes.extend(commit.map(|commit| ("GithubSHA1".to_owned(), commit.to_owned())));
+    if let (Source::Forge(origin), None) = (source, commit) {
+        remotes.push(("RemoteType".to_owned(), origin.forge.to_string().to_ascii_lowercase()));
+    }
+    Some(LockedHash { writer: Writer::Packrat, md5, remotes })
 }
 
 /// Any word that is none of packrat's own is the name of a CRAN-like repository, such as

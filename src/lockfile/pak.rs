@@ -80,7 +80,7 @@ fn package(line: usize, record: &Object<'_>, reading: &mut Reading) -> Result<bo
     // pak's digest is of the first URL's file. With other URLs in its place it is of another.
     let is_pinned = !urls.is_empty() || (kind == "url" && !is_binary);
     let sha256 = text("sha256").filter(|_| is_pinned).and_then(|text| text.parse().ok());
-    reading.locked(line, LockedPackage { id, source, urls, sha256 })?;
+    reading.package(line, LockedPackage { id, source, urls, sha256, hash: None })?;
     Ok(is_binary)
 }
 

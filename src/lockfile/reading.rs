@@ -70,16 +70,7 @@ impl Reading {
         true
     }
 
-    pub(super) fn package(
-        &mut self,
-        line: usize,
-        id: PackageId,
-        source: Source,
-    ) -> Result<(), LockfileError> {
-        self.locked(line, LockedPackage { id, source, urls: Vec::new(), sha256: None })
-    }
-
-    pub(super) fn locked(&mut self, line: usize, package: LockedPackage) -> Result<(), LockfileError> {
+    pub(super) fn package(&mut self, line: usize, package: LockedPackage) -> Result<(), LockfileError> {
         let name = package.id.name.clone();
         if let Some(first_line) = self.lines.insert(name.clone(), line) {
             return Err(LockfileError::Duplicate { line, first_line, package: name });

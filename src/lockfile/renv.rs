@@ -1,10 +1,13 @@
 //! renv.lock to a [`Lockfile`]: records with `Hash` (renv before 1.1) and records that
 //! are whole DESCRIPTIONs (since), also mixed in one file, as renv itself writes them.
 
+use std::borrow::Cow;
+
 use super::json::{Json, Object, Value};
 use super::reading::Reading;
 use super::remote::{Fields, forge};
-use super::{Format, Lockfile, LockfileError, Repository, Source, trim_url};
+use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
+use crate::hashes::{self, LockedHash, Writer};
 use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, is_base_package};
 
 /// Keys that renv has at the top of the file. What else stands there is not renv's.
@@ -122,7 +125,37 @@ fn package(key: &str, json: &Json<'_>, reading: &mut Reading) -> Result<(), Lock
         return Ok(());
     }
     let source = source(&fields, reading)?;
-    reading.package(line, id, source)
+    let hash = hash(record);
+    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash })
+}
+
+/// What renv recorded; of a record that is a whole DESCRIPTION, what renv would have.
+fn hash(record: &Object<'_>) -> Option<LockedHash> {
+    let texts = || record.iter().filter_map(|(field, value)| Some((field, joined(value)?)));
+    let (writer, md5) = match record.get("Hash").and_then(Json::as_str) {
+        Some(text) => (Writer::Renv, hashes::parse_md5(text)?),
+        None if record.get("Title").is_some() => {
+            let fields: Vec<_> = texts().collect();
+            (Writer::Record, hashes::of_record(fields.iter().map(|(field, value)| (*field, &**value))))
+        }
+        None => return None,
+    };
+    let remotes = texts().filter(|(field, _)| field.starts_with("Remote"));
+    let remotes = remotes.map(|(field, value)| (field.to_owned(), value.into_owned())).collect();
+    Some(LockedHash { writer, md5, remotes })
+}
+
+/// A field as DESCRIPTION has it: renv writes dependencies as arrays.
+fn joined<'a>(json: &'a Json<'_>) -> Option<Cow<'a, str>> {
+    match &json.value {
+        Value::Array(items) => {
+            let texts: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
+            Some(Cow::Owned(texts.join(", ")))
+        }
+        Value::Null | Value::Scalar(_) | Value::String(_) | Value::Object(_) => {
+            json.as_str().map(Cow::Borrowed)
+        }
+    }
 }
 
 /// renv's own words have changed their case, and some old ones stand for newer ones.

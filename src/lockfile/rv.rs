@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         // `sha` is a commit with `git` and of the file with `url`.
         let is_digest = matches!(source, Source::Archive { .. });
         let sha256 = sha256.as_ref().filter(|_| is_digest).and_then(|sha| sha.parse().ok());
-        reading.locked(line, LockedPackage { id, source, urls: Vec::new(), sha256 })?;
+        reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256, hash: None })?;
     }
     Ok(reading.finish())
 }

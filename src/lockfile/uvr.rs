@@ -56,7 +56,10 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         let of_repository = matches!(source, Source::Repository { .. } | Source::Bioconductor { .. });
         let url = package.url.filter(|url| of_repository && is_source_url(url));
         let sha256 = package.checksum.as_deref().and_then(|text| text.strip_prefix("sha256:")?.parse().ok());
-        reading.locked(line, LockedPackage { id, source, urls: url.into_iter().collect(), sha256 })?;
+        reading.package(
+            line,
+            LockedPackage { id, source, urls: url.into_iter().collect(), sha256, hash: None },
+        )?;
     }
     Ok(reading.finish())
 }

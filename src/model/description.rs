@@ -1,6 +1,6 @@
 //! A package's `DESCRIPTION` to what a build has to know of it.
 
-use super::dcf::{DcfError, parse_dcf};
+use super::dcf::{DcfError, Record, parse_dcf};
 use super::{Dependency, InvalidDependency, InvalidPackageName, InvalidVersion, PackageId, Requirement};
 
 /// What a source tarball says of itself: the authority for the dependency graph.
@@ -20,6 +20,8 @@ pub struct Description {
     pub system_requirements: Option<String>,
     /// Whether it has a `Built` field: then the tarball is a binary package, not a source.
     pub is_binary: bool,
+    /// All fields, as they are.
+    pub record: Record,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +60,7 @@ impl Description {
             license: record.get("License").map(str::to_owned),
             system_requirements: record.get("SystemRequirements").map(str::to_owned),
             is_binary: record.get("Built").is_some(),
+            record,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The only place that knows the order of the stages: lockfiles to layers.
 
 mod finishing;
+mod hashes;
 mod record;
 mod run;
 mod select;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use hashes::VerifyHashes;
 pub use record::manifest;
 use run::Run;
 pub use select::FunctionRequest;
@@ -62,6 +64,7 @@ pub struct BuildRequest {
     /// Layers left to others: one for the runtime.
     pub n_reserved: usize,
     pub allow_r_mismatch: bool,
+    pub verify_hashes: VerifyHashes,
     /// Fail rather than change layr.lock.
     pub locked: bool,
     pub layr_lock: PathBuf,

@@ -58,9 +58,11 @@ impl Run<'_> {
             let tarballs = self.fetch(&resolution, locked)?;
             Ok(Prepared { request: request.clone(), lockfile, tarballs, code_bytes })
         });
-        let prepared = prepared.collect();
+        let prepared: Result<Vec<_>, Error> = prepared.collect();
         self.services.report.report(&Event::Finished { stage: Stage::Fetch });
-        prepared
+        let prepared = prepared?;
+        self.check_sources(&prepared)?;
+        Ok(prepared)
     }
 
     /// The indexes are asked only where layr.lock does not say where a package is.
@@ -192,6 +194,7 @@ impl Run<'_> {
             let site = Site { store, engine: self.engine()?, base, report: &**report, interrupt };
             built = build::build(&graph, &tarballs, site, &self.request.build)?;
         }
+        self.check_installed(&function, &tarballs, &built)?;
         let Prepared { request, code_bytes, .. } = function;
         Ok(BuiltFunction { request, code_bytes, graph, tarballs, built, finished: BTreeMap::new() })
     }

@@ -8,7 +8,7 @@ use layr::lockfile::{self, LockfileError};
 use layr::model::{Description, parse_dcf};
 use layr::resolve::PackageIndex;
 
-use crate::world::World;
+use crate::world::{SourcePackage, World};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lockfiles")
@@ -207,4 +207,36 @@ fn whatever_a_description_or_an_index_holds_is_read_or_refused() {
             assert!(records.unwrap()[0].get("Package") == Some(description.id.name.as_str()));
         }
     }
+}
+
+/// A lockfile whose record of `one1` has this hash.
+fn with_hash(world: &World, md5: &str) {
+    world.lock(&["one1"]);
+    let text = world
+        .read("project/renv.lock")
+        .replace("\"CRAN\" }\n  }", &format!("\"CRAN\", \"Hash\": \"{md5}\" }}\n  }}"));
+    assert!(text.contains(md5));
+    world.write("project/renv.lock", text);
+}
+
+#[test]
+fn a_hash_that_the_source_does_not_have_is_a_warning_or_an_error_or_nothing() {
+    let world = World::new();
+    let description = "Package: one1\nVersion: 1.0\nTitle: Test\nAuthor: me\nMaintainer: me\nLicense: MIT\n";
+    world.publish(&SourcePackage::new("one1", &[]).file("DESCRIPTION", description));
+    let plan = |what| world.layr(&["plan", "--base", "debian:trixie", what]);
+    with_hash(&world, "00000000000000000000000000000000");
+    let warned = plan("--verify-hashes=warn");
+    assert!(
+        warned.succeeded().stderr.contains("`one1 1.0`: its DESCRIPTION digests to"),
+        "{}",
+        warned.stderr
+    );
+    assert!(!plan("--verify-hashes=off").succeeded().stderr.contains("digests to"));
+    plan("--verify-hashes=error")
+        .failed(12, &["00000000000000000000000000000000 (renv's `Hash`)", "lock again"]);
+
+    // printf 'Author:meMaintainer:mePackage:one1Title:TestVersion:1.0\n' | md5sum
+    with_hash(&world, "5e193821f96ab2db6e51cc843b6ad295");
+    assert!(!plan("--verify-hashes=error").succeeded().stderr.contains("digests to"));
 }

@@ -9,7 +9,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["model"]),
     ("report", &["model"]),
-    ("lockfile", &["model"]),
+    ("hashes", &["model"]),
+    ("lockfile", &["model", "hashes"]),
     ("resolve", &["model", "lockfile"]),
     ("store", &["model", "sys"]),
     ("elf", &["model"]),
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "model",
             "sys",
+            "hashes",
             "lockfile",
             "resolve",
             "fetch",
@@ -51,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "sys",
             "report",
+            "hashes",
             "lockfile",
             "resolve",
             "fetch",
@@ -96,6 +99,7 @@ const VENDORS: &[(&str, &[&str])] = &[
 /// Files that only turn values into values.
 const PURE: &[&str] = &[
     "src/model/",
+    "src/hashes/",
     "src/lockfile/",
     "src/resolve/",
     "src/config.rs",
