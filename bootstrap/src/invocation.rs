@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::arguments::arguments;
+use crate::arguments::{arguments, front};
+use crate::event::{self, Front};
 use crate::failure::{Cause, Failure};
 use crate::http::Upload;
 use crate::json::{self, Json, from_r, to_r};
@@ -36,10 +37,18 @@ pub fn serve(invocation: &Invocation, session: &mut Session, settings: &Settings
     let mut response = Response {
         api: RuntimeApi::at(settings.runtime_api),
         request_id: &invocation.request_id,
+        front: None,
         upload: None,
         error: None,
     };
-    let called = call(invocation, session, settings);
+    let called = json::parse(&invocation.event)
+        .map_err(|error| Failure::new(Cause::InvalidEvent, format!("the event cannot be read: {error}")))
+        .and_then(|event| {
+            response.front = front(&event);
+            let arguments = arguments(&event, &session.signature, settings.arrays)?;
+            let context = context(invocation, &settings.function);
+            Ok(Call { arguments, context, deadline: deadline(invocation.deadline_ms) })
+        });
     let outcome = match called {
         Ok(call) => session.call(call, &mut Outlets { stream: &mut response, log }),
         Err(failure) => Outcome::Failed(failure),
@@ -54,14 +63,6 @@ pub fn serve(invocation: &Invocation, session: &mut Session, settings: &Settings
         log.record(Level::Error, &error.to_string());
     }
     after
-}
-
-fn call(invocation: &Invocation, session: &Session, settings: &Settings) -> Result<Call, Failure> {
-    let event = json::parse(&invocation.event)
-        .map_err(|error| Failure::new(Cause::InvalidEvent, format!("the event cannot be read: {error}")))?;
-    let arguments = arguments(&event, &session.signature, settings.arrays)?;
-    let context = context(invocation, &settings.function);
-    Ok(Call { arguments, context, deadline: deadline(invocation.deadline_ms) })
 }
 
 /// What `context` holds, but for its functions.
@@ -107,6 +108,8 @@ fn deadline(deadline_ms: u64) -> Option<Deadline> {
 struct Response<'a> {
     api: RuntimeApi,
     request_id: &'a str,
+    /// Who reads it, if not who called the function.
+    front: Option<Front>,
     upload: Option<Upload>,
     /// What went wrong with sending pieces.
     error: Option<ApiError>,
@@ -146,7 +149,7 @@ impl Response<'_> {
         if let Some(upload) = self.upload {
             return RuntimeApi::end_stream(upload, result.err().as_ref());
         }
-        match result.and_then(|value| body(&value)) {
+        match result.and_then(|value| body(&value, self.front)) {
             Ok(body) => self.api.respond(self.request_id, &body),
             Err(failure) => {
                 log.record(Level::Error, &failure.shown());
@@ -156,8 +159,9 @@ impl Response<'_> {
     }
 }
 
-fn body(value: &Object) -> Result<String, Failure> {
-    let body = from_r(value).map_err(|error| Failure::new(Cause::InvalidResult, error.to_string()))?;
+fn body(value: &Object, front: Option<Front>) -> Result<String, Failure> {
+    let body = front.map_or_else(|| from_r(value), |front| event::response(value, front));
+    let body = body.map_err(|error| Failure::new(Cause::InvalidResult, error.to_string()))?;
     if body.len() > MAX_RESPONSE_BYTES {
         let message = format!(
             "the response has {} bytes, and Lambda takes {MAX_RESPONSE_BYTES}; put it into S3, or stream it with context$stream()",

@@ -8,6 +8,7 @@ pub mod runtime_api;
 pub mod http;
 pub mod handler;
 pub mod arguments;
+pub mod event;
 pub mod json;
 pub mod session;
 pub mod process;

@@ -74,7 +74,9 @@ fn checked(text: &str) -> Result<&str, ToRError> {
 }
 
 impl ToRError {
-    fn below(self, step: &str) -> Self {
+    /// The same, seen from a step further up.
+    #[must_use]
+    pub fn below(self, step: &str) -> Self {
         Self { path: format!("{step}{}", self.path) }
     }
 }
