@@ -32,7 +32,17 @@ pub enum After {
 }
 
 /// Calls the handler and posts what comes of it.
-pub fn serve(invocation: &Invocation, session: &mut Session, settings: &Settings, log: &mut Log) -> After {
+///
+/// # Errors
+///
+/// Where the Runtime API is out of order. What it refuses in good order, Lambda tells the
+/// caller by itself, and the sandbox is as good as before.
+pub fn serve(
+    invocation: &Invocation,
+    session: &mut Session,
+    settings: &Settings,
+    log: &mut Log,
+) -> Result<After, ApiError> {
     log.begin(&invocation.request_id);
     let mut response = Response {
         api: RuntimeApi::at(settings.runtime_api),
@@ -58,11 +68,11 @@ pub fn serve(invocation: &Invocation, session: &mut Session, settings: &Settings
         Outcome::Failed(failure) => (Err(failure), After::Nothing),
         Outcome::Ended(failure) => (Err(failure), After::StartAgain),
     };
-    if let Err(error) = response.end(result, log) {
-        // Lambda has noticed by itself; the sandbox is as good as before.
-        log.record(Level::Error, &error.to_string());
+    match response.end(result, log) {
+        Err(error @ ApiError::Refused { status: ..500, .. }) => log.record(Level::Error, &error.to_string()),
+        ended => ended?,
     }
-    after
+    Ok(after)
 }
 
 /// What `context` holds, but for its functions.

@@ -45,7 +45,9 @@ pub fn run(settings: &Settings) -> Result<(), String> {
             }
         }
         let invocation = RuntimeApi::receive_next(answer).map_err(|error| error.to_string())?;
-        if serve(&invocation, &mut session, settings, &mut log) == After::StartAgain {
+        let after =
+            serve(&invocation, &mut session, settings, &mut log).map_err(|error| error.to_string())?;
+        if after == After::StartAgain {
             // Before the next event is asked for, so that it does not pay for this.
             session = restart(settings, &mut log)?;
         }

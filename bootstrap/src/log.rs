@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::settings::{Level, LogFormat};
 use crate::time::iso8601;
 
-/// How many lines of R's stderr are kept to explain its end.
-const N_KEPT_LINES: usize = 20;
+/// How many lines of R's stderr are kept to explain its end: of a crash R tells the calls
+/// that led to it, and ours are among them.
+const N_KEPT_LINES: usize = 40;
 /// How much of a line is kept.
 const MAX_KEPT_BYTES: usize = 1 << 10;
 

@@ -46,6 +46,8 @@ local({
   }
 
   warned <- function(condition) {
+    # Ignored, or made an error: both are R's own doing.
+    if (getOption("warn") < 0L || getOption("warn") >= 2L) return()
     call <- conditionCall(condition)
     where <- if (is.null(call)) "" else paste0(" in ", deparse(call, nlines = 1L)[1L])
     reply("log", "WARN", paste0("Warning", where, ": ", conditionMessage(condition)))

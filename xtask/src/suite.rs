@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, paths, run, testbed, tools};
+use crate::{base, docker, library, paths, rie, run, testbed, tools};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
@@ -18,9 +18,16 @@ pub fn test() -> Result<()> {
     step("tools", || tools::provide(tools::FOR_BUILDS))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
-    let base = step("base", || base::build(&Layr::build(Profile::Debug, docker.as_ref())?))?;
-    let mut for_tests: Vec<(&str, OsString)> =
-        vec![("LAYR_TEST_REPOSITORY", testbed.repository().into()), ("LAYR_TEST_BASE", base.path.into())];
+    let layr = step("cargo build", || Layr::build(Profile::Debug, docker.as_ref()))?;
+    let base = step("base", || base::build(&layr))?;
+    let library = step("library", || library::make(&layr, &base, &testbed, "tiny"))?;
+    let rie = step("emulator", || Ok(rie::provide(&cache)))?;
+    let mut for_tests: Vec<(&str, OsString)> = vec![
+        ("LAYR_TEST_REPOSITORY", testbed.repository().into()),
+        ("LAYR_TEST_BASE", base.path.into()),
+        ("LAYR_TEST_LIBRARY", library.into()),
+    ];
+    for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
     let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];
     let checks: [(&str, &[(&str, OsString)]); 4] = [

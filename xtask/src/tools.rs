@@ -30,6 +30,7 @@ pub const MMDEBSTRAP: Tool = Tool { program: "mmdebstrap", packages: &["mmdebstr
 pub const BWRAP: Tool = Tool { program: "bwrap", packages: &["bubblewrap"] };
 pub const DOCKER: Tool = Tool { program: "docker", packages: &["docker-cli", "docker.io"] };
 pub const DOCKERD: Tool = Tool { program: "dockerd", packages: &["docker.io"] };
+pub const PIP: Tool = Tool { program: "pip3", packages: &["python3-pip"] };
 
 /// What the testbed needs.
 pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];

@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
                 self.items()?;
                 Data::Other("expression")
             }
-            25 => Data::Other("S4 object"),
+            25 => return Err(opaque("S4 object")),
             2 | 5 | 6 | 239 | 240 => return self.cells(flags),
             kind => return self.atom(kind, flags),
         };
