@@ -16,7 +16,7 @@ const REQUIREMENT: &str = "aws-sam-cli==1.170.0 \
 /// Where in it.
 const FOLDER: &str = "samcli/local/rapid";
 
-/// The emulator, from `cache` or from PyPI; `None`, said aloud, where it cannot be had.
+/// The emulator, from `cache` or from `PyPI`; `None`, said aloud, where it cannot be had.
 pub fn provide(cache: &Path) -> Option<PathBuf> {
     find(&cache.join("rie"))
         .inspect_err(|error| eprintln!("AWS's emulator is not there; going on without: {error:#}"))
