@@ -9,7 +9,10 @@
 )]
 
 mod cases;
+mod chance;
 mod conformance;
 mod desk;
+mod differential;
+mod json_text;
 mod life;
 mod sandbox;
