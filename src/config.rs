@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::RVersion;
+use crate::model::{MEMORY_RANGE, RVersion, TIMEOUT_RANGE};
 
 /// What the user wrote: nothing checked yet but the spelling of the keys.
 #[derive(Debug, Default, Deserialize)]
@@ -61,6 +61,11 @@ struct RawSlim {
 struct RawFunction {
     lockfile: PathBuf,
     code: Option<PathBuf>,
+    handler: Option<String>,
+    memory: Option<u32>,
+    timeout: Option<u32>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
 }
 
 /// What the stages read: every field there, and in range.
@@ -97,6 +102,11 @@ pub struct Config {
 pub struct FunctionConfig {
     pub lockfile: PathBuf,
     pub code: Option<PathBuf>,
+    pub handler: Option<String>,
+    /// Of Lambda's megabytes, which are MiB.
+    pub memory_mb: u32,
+    pub timeout_seconds: u32,
+    pub environment: BTreeMap<String, String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +159,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if memory_bytes.is_some_and(|bytes| bytes < 256 << 20) {
         return Err(value("build.memory", &raw.build.memory.unwrap_or(0).to_string(), "256 MiB or more"));
     }
-    let function = |raw: RawFunction| FunctionConfig { lockfile: raw.lockfile, code: raw.code };
+    let functions: Result<_, ConfigError> =
+        raw.functions.into_iter().map(|(name, raw)| Ok((name, function(raw)?))).collect();
     Ok(Config {
         base: recipe.or(image).or(rootfs),
         r,
@@ -166,8 +177,28 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         slim_drop: raw.slim.drop,
         slim_keep: raw.slim.keep,
         repositories: raw.repositories,
-        functions: raw.functions.into_iter().map(|(name, raw)| (name, function(raw))).collect(),
+        functions: functions?,
     })
+}
+
+/// What a function has unless told otherwise: R is at home in neither Lambda's own 128 MB
+/// nor its 3 seconds.
+const MEMORY_MB: u32 = 1024;
+const TIMEOUT_SECONDS: u32 = 30;
+
+fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
+    let RawFunction { lockfile, code, handler, memory, timeout, environment } = raw;
+    let memory_mb = memory.unwrap_or(MEMORY_MB);
+    let timeout_seconds = timeout.unwrap_or(TIMEOUT_SECONDS);
+    let value =
+        |field, value: u32, expected| ConfigError::Value { field, value: value.to_string(), expected };
+    if !MEMORY_RANGE.contains(&memory_mb) {
+        return Err(value("functions.memory", memory_mb, "between 128 and 10240 MB"));
+    }
+    if !TIMEOUT_RANGE.contains(&timeout_seconds) {
+        return Err(value("functions.timeout", timeout_seconds, "between 1 and 900 seconds"));
+    }
+    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment })
 }
 
 /// With R's version, architecture and digest behind it, a name stays within 64 characters,
@@ -197,6 +228,8 @@ mod tests {
             ("[base]\nr = \"four\"", "base.r"),
             ("[build]\nseconds = 0", "build.seconds"),
             ("[functions.score]\ncode = \"x\"", "lockfile"),
+            ("[functions.score]\nlockfile = \"x\"\nmemory = 64", "functions.memory"),
+            ("[functions.score]\nlockfile = \"x\"\ntimeout = 901", "functions.timeout"),
         ];
         for (text, part) in cases {
             let message = parse(text).unwrap_err().to_string();

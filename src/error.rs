@@ -15,6 +15,8 @@ use crate::model::InvalidPackageName;
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::resolve::{GraphError, ResolveError};
+use crate::runtime::RuntimeError;
+use crate::runtime::local::LocalError;
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 use crate::target::TargetError;
@@ -66,6 +68,10 @@ pub enum Error {
     #[error(transparent)]
     Finish(#[from] FinishError),
     #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Path(#[from] PathError),
@@ -109,8 +115,22 @@ pub enum ExitCode {
     LayrLock = 19,
     /// Packages would not load on the target, or it cannot be described.
     Target = 21,
+    /// The function that was invoked failed.
+    Function = 22,
     /// Ctrl-C, or a request to terminate.
     Interrupted = 130,
+}
+
+/// The code of an error of the local Lambda.
+fn of_local(error: &LocalError) -> ExitCode {
+    match error {
+        LocalError::NoBootstrap => ExitCode::Function,
+        LocalError::EventTooLarge { .. } | LocalError::EventNotJson(_) => ExitCode::Usage,
+        LocalError::Interrupted => ExitCode::Interrupted,
+        LocalError::Engine(_) => ExitCode::Engine,
+        LocalError::Store(_) => ExitCode::Store,
+        LocalError::Serve(_) | LocalError::Path(_) => ExitCode::Bug,
+    }
 }
 
 /// One error as it is; several under a head that counts them.
@@ -159,6 +179,7 @@ impl Error {
             | Self::Store(StoreError::Interrupted)
             | Self::Interrupted => ExitCode::Interrupted,
             Self::Base(BaseError::Engine(_)) | Self::Engine(_) => ExitCode::Engine,
+            Self::Local(error) => of_local(error),
             Self::Base(BaseError::Store(_) | BaseError::Path(_))
             | Self::Build(BuildError::Store(_) | BuildError::Path(_))
             | Self::Pack(PackError::Store(_))
@@ -169,7 +190,7 @@ impl Error {
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
-            Self::Target(_) | Self::Finish(_) => ExitCode::Target,
+            Self::Target(_) | Self::Finish(_) | Self::Runtime(_) => ExitCode::Target,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }
     }
@@ -199,6 +220,8 @@ impl Error {
             Self::Pack(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Finish(error) => error.hint(),
+            Self::Runtime(error) => error.hint(),
+            Self::Local(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {

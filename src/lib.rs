@@ -29,6 +29,9 @@ pub mod target;
 pub mod base;
 pub mod engine;
 
+// R as a layer, and a Lambda on this machine.
+pub mod runtime;
+
 // The order of the stages, and what they all share.
 pub mod cli;
 pub mod config;

@@ -10,11 +10,22 @@ use crate::store::Store;
 use crate::sys::fs;
 use crate::sys::interrupt::Interrupt;
 
-/// What is copied beside libraries: where the loader looks, and who owns what.
-const RECORDS: [&str; 4] = ["etc/ld.so.conf", "etc/alternatives/", "var/lib/dpkg/", "usr/share/doc/"];
+/// What is copied beside libraries and R: where the loader looks, who owns what, and what the
+/// runtime layer takes from elsewhere.
+const RECORDS: [&str; 9] = [
+    "etc/ld.so.conf",
+    "etc/alternatives/",
+    "etc/R/",
+    "etc/pki/",
+    "etc/ssl/certs/ca-certificates.crt",
+    "usr/share/R/share/",
+    "usr/share/doc/",
+    "usr/share/zoneinfo/",
+    "var/lib/dpkg/",
+];
 
 impl Base {
-    /// A folder with an image's libraries and the links that lead to them; copied once.
+    /// A folder with an image's R and libraries, and the links that lead to them; copied once.
     ///
     /// # Errors
     ///
@@ -25,7 +36,7 @@ impl Base {
         store: &Store,
         interrupt: &Interrupt,
     ) -> Result<PathBuf, BaseError> {
-        let place = store.base_folder(self.digest).join("libraries");
+        let place = store.base_folder(self.digest).join("system");
         if fs::exists(&place) {
             return Ok(place);
         }
@@ -34,7 +45,7 @@ impl Base {
         };
         let (temp, log) = (store.temp_dir("libraries-")?, store.temp_file()?);
         container
-            .export(image, (log.as_file(), interrupt), |stream| copy(stream, temp.path()))
+            .export(image, (log.as_file(), interrupt), |stream| copy(stream, (temp.path(), self.r_home.trim_matches('/'))))
             .map_err(|source| BaseError::Export { recipe: self.recipe.clone(), source })?;
         fs::create_dir_all(fs::parent(&place))?;
         fs::rename(temp.path(), &place)?;
@@ -42,7 +53,7 @@ impl Base {
     }
 }
 
-fn copy(stream: &mut dyn Read, to: &Path) -> io::Result<()> {
+fn copy(stream: &mut dyn Read, (to, r_home): (&Path, &str)) -> io::Result<()> {
     let mut archive = tar::Archive::new(stream);
     archive.set_preserve_permissions(false);
     for entry in archive.entries()? {
@@ -50,7 +61,7 @@ fn copy(stream: &mut dyn Read, to: &Path) -> io::Result<()> {
         let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
         let name = path.rsplit('/').next().unwrap_or_default();
         let kind = entry.header().entry_type();
-        let is_record = RECORDS.iter().any(|start| path.starts_with(start));
+        let is_record = path.starts_with(r_home) || RECORDS.iter().any(|start| path.starts_with(start));
         if kind.is_symlink() || (kind.is_file() || kind.is_hard_link()) && (name.contains(".so") || is_record)
         {
             entry.unpack_in(to)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
 use super::{BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, recipe};
-use crate::engine::{Bind, EngineError, Limits, Sandbox};
+use crate::engine::{Bind, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
 use crate::report::Event;
@@ -134,6 +134,8 @@ impl Job<'_> {
             working_dir: recipe::SOURCES.to_owned(),
             command: recipe::command(&self.tarball.id.name),
             limits: self.limits,
+            network: Network::None,
+            first: First::Command,
         })
     }
 

@@ -5,8 +5,10 @@
 mod base;
 mod build;
 mod cache;
+mod invoke;
 mod plan;
 mod project;
+mod runtime;
 mod services;
 mod table;
 mod target;
@@ -76,6 +78,11 @@ enum Command {
     Build(build::Args),
     /// What would be built and packed, and its sizes; builds nothing
     Plan(plan::Args),
+    /// Run a function here, with its layers, as Lambda would
+    Invoke(invoke::Args),
+    /// R as a layer
+    #[command(subcommand)]
+    Runtime(runtime::Command),
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
@@ -129,6 +136,8 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Build(args) => build::run(args, &cli.global, stdout),
         Command::Plan(args) => plan::run(args, &cli.global, stdout),
+        Command::Invoke(args) => return invoke::run(args, &cli.global, stdout),
+        Command::Runtime(command) => runtime::run(command, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
         Command::Target(command) => target::run(command, stdout),
         Command::Cache(command) => cache::run(command, &cli.global, stdout),
@@ -140,7 +149,8 @@ fn asks_for_json(command: &Command) -> bool {
     match command {
         Command::Build(args) => args.json,
         Command::Plan(args) => args.json,
-        Command::Base(_) | Command::Target(_) | Command::Cache(_) => false,
+        Command::Runtime(runtime::Command::Build(args)) => args.json,
+        Command::Invoke(_) | Command::Base(_) | Command::Target(_) | Command::Cache(_) => false,
     }
 }
 

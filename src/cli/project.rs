@@ -23,6 +23,13 @@ pub(super) struct ProjectArgs {
     /// Lockfiles: renv.lock, packrat.lock, rv.lock, uvr.lock or pkg.lock. Those of layr.toml's
     /// functions, or the first of these that is here, if none is given
     lockfiles: Vec<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Flags of all commands that build.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
     #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
     base: Option<String>,
@@ -176,8 +183,35 @@ pub(super) fn engine(flag: Option<EngineArg>, config: &Config) -> Result<Choice,
 impl ProjectArgs {
     /// What to do, and for each repository URL of the lockfiles where to fetch from instead.
     pub(super) fn request(&self) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
+        self.settings.request(&self.lockfiles)
+    }
+}
+
+impl Settings {
+    /// The same for these lockfiles, or those that are meant where none is given.
+    pub(super) fn request(
+        &self,
+        lockfiles: &[PathBuf],
+    ) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let (config, has_config) = read_config()?;
-        let functions = self.functions(&config)?;
+        let functions = functions(lockfiles, &config)?;
+        self.request_for(functions, config, has_config)
+    }
+
+    /// What is asked about the base alone: functions are looked at for their R, if there are
+    /// any.
+    pub(super) fn base_request(&self) -> Result<BuildRequest, Error> {
+        let (config, has_config) = read_config()?;
+        let functions = functions(&[], &config).unwrap_or_default();
+        Ok(self.request_for(functions, config, has_config)?.0)
+    }
+
+    fn request_for(
+        &self,
+        functions: Vec<FunctionRequest>,
+        config: Config,
+        has_config: bool,
+    ) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let lockfiles: Vec<Lockfile> = functions.iter().filter_map(read_lockfile).collect();
         let r = lockfiles.first().and_then(|lockfile| lockfile.r.clone());
         let keep: Result<BTreeSet<PackageName>, _> =
@@ -216,38 +250,6 @@ impl ProjectArgs {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
     }
 
-    fn functions(&self, config: &Config) -> Result<Vec<FunctionRequest>, Error> {
-        if self.lockfiles.is_empty() && !config.functions.is_empty() {
-            let functions = config.functions.iter().map(|(name, function)| FunctionRequest {
-                name: name.clone(),
-                lockfile: function.lockfile.clone(),
-                code: function.code.clone(),
-            });
-            return Ok(functions.collect());
-        }
-        let mut lockfiles = self.lockfiles.clone();
-        if lockfiles.is_empty() {
-            let usual =
-                ["renv.lock", "packrat/packrat.lock", "rv.lock", "uvr.lock", "pkg.lock"].map(PathBuf::from);
-            let found = usual.into_iter().find(|path| fs::exists(path));
-            lockfiles.push(found.ok_or_else(|| {
-                Error::Usage("there is no renv.lock, packrat/packrat.lock, rv.lock, uvr.lock or pkg.lock here, layr.toml names no function, and no lockfile was given".to_owned())
-            })?);
-        }
-        let mut functions: Vec<FunctionRequest> = Vec::new();
-        for lockfile in lockfiles {
-            let name = function_name(&lockfile);
-            if let Some(other) = functions.iter().find(|function| function.name == name) {
-                let (one, two) = (other.lockfile.display(), lockfile.display());
-                return Err(Error::Usage(format!(
-                    "`{one}` and `{two}` would both be function `{name}`: name them in layr.toml"
-                )));
-            }
-            functions.push(FunctionRequest { name, lockfile, code: None });
-        }
-        Ok(functions)
-    }
-
     fn overrides(&self, config: &Config, lockfiles: &[Lockfile]) -> Vec<(String, String)> {
         let mut named: Vec<(String, String)> = self.repositories.clone();
         named.extend(
@@ -265,6 +267,38 @@ impl ProjectArgs {
         overrides.dedup();
         overrides
     }
+}
+
+fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<FunctionRequest>, Error> {
+    if lockfiles.is_empty() && !config.functions.is_empty() {
+        let functions = config.functions.iter().map(|(name, function)| FunctionRequest {
+            name: name.clone(),
+            lockfile: function.lockfile.clone(),
+            code: function.code.clone(),
+        });
+        return Ok(functions.collect());
+    }
+    let mut lockfiles = lockfiles.to_vec();
+    if lockfiles.is_empty() {
+        let usual =
+            ["renv.lock", "packrat/packrat.lock", "rv.lock", "uvr.lock", "pkg.lock"].map(PathBuf::from);
+        let found = usual.into_iter().find(|path| fs::exists(path));
+        lockfiles.push(found.ok_or_else(|| {
+            Error::Usage("there is no renv.lock, packrat/packrat.lock, rv.lock, uvr.lock or pkg.lock here, layr.toml names no function, and no lockfile was given".to_owned())
+        })?);
+    }
+    let mut functions: Vec<FunctionRequest> = Vec::new();
+    for lockfile in lockfiles {
+        let name = function_name(&lockfile);
+        if let Some(other) = functions.iter().find(|function| function.name == name) {
+            let (one, two) = (other.lockfile.display(), lockfile.display());
+            return Err(Error::Usage(format!(
+                "`{one}` and `{two}` would both be function `{name}`: name them in layr.toml"
+            )));
+        }
+        functions.push(FunctionRequest { name, lockfile, code: None });
+    }
+    Ok(functions)
 }
 
 /// A look ahead, for what the run's services have to know. A lockfile that cannot be read

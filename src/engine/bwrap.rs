@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{EngineError, NOBODY, Root, Sandbox};
+use super::{EngineError, First, NOBODY, Network, Root, Sandbox};
 use crate::sys::fs;
 
 /// Folders of a root file system that a sandbox has its own of.
@@ -18,14 +18,13 @@ pub(super) fn arguments(sandbox: &Sandbox, is_root: bool) -> Result<Vec<String>,
     };
     let mut args = Vec::new();
     let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
-    add(&[
-        "--die-with-parent",
-        "--new-session",
-        "--as-pid-1",
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--unshare-net",
-    ]);
+    add(&["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc"]);
+    if sandbox.first == First::Command {
+        add(&["--as-pid-1"]);
+    }
+    if sandbox.network == Network::None {
+        add(&["--unshare-net"]);
+    }
     add(&["--unshare-uts", "--hostname", "layr", "--unshare-cgroup-try", "--clearenv"]);
     // Root gives its rights up for good by becoming nobody; others map themselves to it.
     let drops_rights = is_root && fs::exists(&rootfs.join("usr/bin/setpriv"));
@@ -41,7 +40,7 @@ pub(super) fn arguments(sandbox: &Sandbox, is_root: bool) -> Result<Vec<String>,
     for folder in folders_to_make(sandbox) {
         add(&["--perms", "0755", "--dir", &folder]);
     }
-    bind_root(rootfs, "", &mut add)?;
+    bind_root(rootfs, "", sandbox, &mut add)?;
     add(&[
         "--proc",
         "/proc",
@@ -83,17 +82,28 @@ fn folders_to_make(sandbox: &Sandbox) -> BTreeSet<String> {
 const LIMITED: &str =
     "ulimit -v \"$1\"; ulimit -u \"$2\" 2>/dev/null || ulimit -p \"$2\"; shift 2; exec \"$@\"";
 
-/// `/opt` and `/opt/R` are gone into, since packages are bound below them.
-fn bind_root(folder: &Path, at: &str, add: &mut impl FnMut(&[&str])) -> Result<(), EngineError> {
+/// Folders that a bind lies below are gone into, so that there is a place for it.
+fn bind_root(
+    folder: &Path,
+    at: &str,
+    sandbox: &Sandbox,
+    add: &mut impl FnMut(&[&str]),
+) -> Result<(), EngineError> {
     for entry in fs::sorted_entries(folder)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         let (path, inside) = (entry.path(), format!("{at}/{name}"));
         let metadata = fs::metadata(&path)?;
+        let replaced = at.is_empty() && REPLACED.contains(&name.as_str())
+            || sandbox.binds.iter().any(|bind| bind.to == inside);
+        let has_bind_below = || {
+            let mut targets = sandbox.binds.iter().map(|bind| Path::new(&bind.to));
+            !replaced && targets.any(|target| target.starts_with(&inside))
+        };
         if metadata.is_symlink() {
             add(&["--symlink", &fs::read_link(&path)?.to_string_lossy(), &inside]);
-        } else if inside == "/opt" || inside == "/opt/R" {
-            bind_root(&path, &inside, add)?;
-        } else if metadata.is_dir() && !(at.is_empty() && REPLACED.contains(&name.as_str())) {
+        } else if metadata.is_dir() && has_bind_below() {
+            bind_root(&path, &inside, sandbox, add)?;
+        } else if !replaced {
             add(&["--ro-bind", &path.to_string_lossy(), &inside]);
         }
     }
@@ -110,11 +120,16 @@ mod tests {
     fn sandbox(root: Root) -> Sandbox {
         Sandbox {
             root,
-            binds: vec![Bind { from: "/host/src".into(), to: "/build/src".to_owned(), writable: true }],
+            binds: vec![
+                Bind { from: "/host/src".into(), to: "/build/src".to_owned(), writable: true },
+                Bind { from: "/host/cli".into(), to: "/opt/R/library/cli".to_owned(), writable: false },
+            ],
             env: vec![("TZ".to_owned(), "UTC".to_owned())],
             working_dir: "/build".to_owned(),
             command: vec!["R".to_owned()],
             limits: Limits { memory_bytes: 1 << 30, n_processes: 100, time: Duration::from_secs(1) },
+            network: Network::None,
+            first: First::Command,
         }
     }
 

@@ -4,11 +4,9 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{EngineError, Root, Sandbox};
-use crate::sys::interrupt::Interrupt;
+use super::{EngineError, First, Network, Root, Sandbox, Started};
 use crate::sys::process::{self, ProcessError, Program};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,21 +111,21 @@ impl Container {
             .capture()
     }
 
-    pub(super) fn run(
-        &self,
-        sandbox: &Sandbox,
-        log: &File,
-        interrupt: &Interrupt,
-    ) -> Result<ExitStatus, EngineError> {
+    pub(super) fn start(&self, sandbox: &Sandbox, log: &File) -> Result<Started, EngineError> {
         static N_RUNS: AtomicU32 = AtomicU32::new(0);
         let name = format!("layr-{}-{}", std::process::id(), N_RUNS.fetch_add(1, Ordering::Relaxed));
-        let run = self.command().args(self.arguments(sandbox, &name));
-        let result = run.run_logged(log, sandbox.limits.time, interrupt);
-        if result.is_err() {
-            // The client was killed; the container it speaks for goes too.
-            _ = self.command().args(["rm", "--force", &name]).capture();
-        }
-        Ok(result?)
+        let running = self.command().args(self.arguments(sandbox, &name)).start_logged(log)?;
+        Ok(Started { running, container: Some((self.clone(), name)) })
+    }
+
+    /// The container's first process, where its daemon is of this machine.
+    pub(super) fn pid(&self, name: &str) -> Option<u32> {
+        let inspect = self.command().args(["inspect", "--format", "{{.State.Pid}}", name]);
+        inspect.capture().ok()?.trim().parse().ok().filter(|pid| *pid != 0)
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        _ = self.command().args(["rm", "--force", name]).capture();
     }
 
     fn arguments(&self, sandbox: &Sandbox, name: &str) -> Vec<String> {
@@ -135,7 +133,11 @@ impl Container {
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         let limits = &sandbox.limits;
         let memory = limits.memory_bytes.to_string();
-        add(&["run", "--rm", "--interactive", "--name", name, "--hostname", "layr", "--network", "none"]);
+        add(&["run", "--rm", "--interactive", "--name", name, "--hostname", "layr"]);
+        if sandbox.first == First::Engine {
+            add(&["--init"]);
+        }
+        add(&["--network", if sandbox.network == Network::Host { "host" } else { "none" }]);
         add(&["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]);
         add(&[
             "--memory",

@@ -15,7 +15,7 @@ pub use container::{Container, ContainerProgram};
 pub use error::EngineError;
 
 use crate::sys::interrupt::Interrupt;
-use crate::sys::process::{self, Program};
+use crate::sys::process::{self, Program, Running};
 
 /// What runs a sandbox.
 #[derive(Debug, Clone)]
@@ -65,11 +65,34 @@ pub struct Sandbox {
     pub working_dir: String,
     pub command: Vec<String>,
     pub limits: Limits,
+    pub network: Network,
+    pub first: First,
+}
+
+/// The first process of a sandbox, with whose end all others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The command itself, so that it counts processes alike under every engine. Should we
+    /// be killed, it has to see by the end of its standard input that we are gone.
+    Command,
+    /// One of the engine's, which under bwrap ends with us, whatever the command does.
+    Engine,
+}
+
+/// Whom a sandbox may speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Nobody.
+    None,
+    /// Everybody this machine may speak to, its own loopback included.
+    Host,
 }
 
 /// What one sandbox may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Of memory in use where a container program runs it; of address space, for each
+    /// process, under bwrap.
     pub memory_bytes: u64,
     pub n_processes: u32,
     pub time: Duration,
@@ -123,12 +146,17 @@ impl Engine {
         log: &File,
         interrupt: &Interrupt,
     ) -> Result<ExitStatus, EngineError> {
+        self.start(sandbox, log)?.wait(sandbox.limits.time, interrupt)
+    }
+
+    /// Starts the sandbox's program; what it says goes to `log`.
+    pub fn start(&self, sandbox: &Sandbox, log: &File) -> Result<Started, EngineError> {
         match self {
-            Self::Container(container) => container.run(sandbox, log, interrupt),
+            Self::Container(container) => container.start(sandbox, log),
             Self::Bwrap { program } => {
                 let args = bwrap::arguments(sandbox, process::is_root())?;
                 let run = Program { clear_env: true, ..Program::new(program).args(args) };
-                Ok(run.run_logged(log, sandbox.limits.time, interrupt)?)
+                Ok(Started { running: run.start_logged(log)?, container: None })
             }
         }
     }
@@ -136,5 +164,32 @@ impl Engine {
     /// The user that files bound writable must belong to.
     pub fn build_user(&self) -> Option<u32> {
         process::is_root().then_some(NOBODY)
+    }
+}
+
+/// A sandbox that was started. Nothing of it is left when it was waited for.
+pub struct Started {
+    running: Running,
+    /// The container that the program speaks for, by its name.
+    container: Option<(Container, String)>,
+}
+
+impl Started {
+    /// The process that all of the sandbox descends from, where there is one here.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.container {
+            Some((container, name)) => container.pid(name),
+            None => Some(self.running.pid()),
+        }
+    }
+
+    /// Waits for its end, or ends it when `limit` has passed or the user interrupts.
+    pub fn wait(self, limit: Duration, interrupt: &Interrupt) -> Result<ExitStatus, EngineError> {
+        let result = self.running.wait(limit, interrupt);
+        if let (Err(_), Some((container, name))) = (&result, &self.container) {
+            // The client was killed; the container it speaks for goes too.
+            container.remove(name);
+        }
+        Ok(result?)
     }
 }

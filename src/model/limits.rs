@@ -13,3 +13,9 @@ pub struct LayerLimits {
 }
 
 pub const LAMBDA: LayerLimits = LayerLimits { n_layers: 5, unzipped_bytes: 250 << 20 };
+
+/// Memory that a function can have, in MB. Source: the same.
+pub const MEMORY_RANGE: std::ops::RangeInclusive<u32> = 128..=10_240;
+
+/// How long an invocation can take, in seconds. Source: the same.
+pub const TIMEOUT_RANGE: std::ops::RangeInclusive<u32> = 1..=900;

@@ -24,7 +24,7 @@ pub use description::{Description, DescriptionError};
 pub use digest::{ArchiveDigest, BaseDigest, BuildKey, InvalidDigest, LayerDigest, Sha256Digest, TreeDigest};
 pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
 pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder};
-pub use limits::{LAMBDA, LayerLimits};
+pub use limits::{LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};
 pub use package_name::{InvalidPackageName, PackageName};
 pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version};
 

@@ -80,9 +80,21 @@ pub fn pack(plans: &[LayerPlan], output: Output<'_>) -> Result<Vec<Layer>, PackE
     layers
 }
 
+/// Writes the zip of one tree that is a layer as it is.
+pub fn pack_tree(
+    (digest, unzipped_bytes): (LayerDigest, u64),
+    output: Output<'_>,
+) -> Result<Layer, PackError> {
+    fs::create_dir_all(output.folder)?;
+    write_zip(digest, LayerPlan { trees: Vec::new(), unzipped_bytes }, output)
+}
+
 fn pack_one(plan: &LayerPlan, output: Output<'_>) -> Result<Layer, PackError> {
+    write_zip(layer_digest(plan, output.store)?, plan.clone(), output)
+}
+
+fn write_zip(digest: LayerDigest, plan: LayerPlan, output: Output<'_>) -> Result<Layer, PackError> {
     let Output { naming, folder, store, report } = output;
-    let digest = layer_digest(plan, store)?;
     let record = match store.record::<ArchiveRecord>(Kind::Archive, &digest.to_hex())? {
         Some(record) if is_there(&record, store) => record,
         _ => archive(digest, store, report)?,
@@ -100,7 +112,7 @@ fn pack_one(plan: &LayerPlan, output: Output<'_>) -> Result<Layer, PackError> {
         archive,
         zip_bytes: record.n_bytes,
         unzipped_bytes: plan.unzipped_bytes,
-        trees: plan.trees.clone(),
+        trees: plan.trees,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::target::{Policy, RootFs};
 
 /// What all functions' packages are finished with.
 pub(super) struct Finishing {
-    rootfs: RootFs,
+    pub(super) rootfs: RootFs,
     pub(super) policy: Policy,
     r_libraries: BTreeSet<String>,
 }

@@ -4,6 +4,7 @@ mod finishing;
 mod hashes;
 mod record;
 mod run;
+mod runtime;
 mod select;
 
 use std::cell::OnceCell;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 pub use hashes::VerifyHashes;
 pub use record::manifest;
 use run::Run;
+pub use runtime::{RuntimeReport, runtime, runtime_content};
 pub use select::FunctionRequest;
 use select::Needs;
 

@@ -23,6 +23,8 @@ pub enum Kind {
     Archive,
     /// Hash of a URL to [`IndexRecord`].
     Index,
+    /// Hash of what a runtime layer is made of to [`RuntimeRecord`].
+    Runtime,
 }
 
 /// A package that was built.
@@ -93,6 +95,24 @@ pub struct ArchiveRecord {
     pub n_bytes: u64,
 }
 
+/// A runtime layer that was put together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeRecord {
+    /// Layer digest, hexadecimal.
+    pub tree: String,
+    pub unzipped_bytes: u64,
+    pub libraries: Vec<RuntimeLibrary>,
+}
+
+/// A library of the base that went into a runtime layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeLibrary {
+    pub name: String,
+    /// Where it lies in the base.
+    pub path: String,
+    pub unzipped_bytes: u64,
+}
+
 /// A repository's package index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRecord {
@@ -104,8 +124,15 @@ pub struct IndexRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Build, Self::Timing, Self::Finish, Self::Source, Self::Archive, Self::Index];
+    const ALL: [Self; 7] = [
+        Self::Build,
+        Self::Timing,
+        Self::Finish,
+        Self::Source,
+        Self::Archive,
+        Self::Index,
+        Self::Runtime,
+    ];
 
     fn folder(self) -> &'static str {
         match self {
@@ -115,6 +142,7 @@ impl Kind {
             Self::Source => "source",
             Self::Archive => "archive",
             Self::Index => "index",
+            Self::Runtime => "runtime",
         }
     }
 

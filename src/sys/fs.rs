@@ -137,6 +137,11 @@ pub fn metadata_if_there(path: &Path) -> Result<Option<fs::Metadata>, PathError>
     }
 }
 
+/// Of what a link leads to.
+pub fn followed_metadata(path: &Path) -> Result<fs::Metadata, PathError> {
+    fs::metadata(path).map_err(at("look at", path))
+}
+
 pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -148,33 +148,58 @@ impl Program {
     }
 
     /// Runs it with both of its streams going to `log`, until it ends, `limit` has passed
-    /// or the user interrupts; then it is killed. `stdin` stays open meanwhile, so that the
-    /// program can tell by its end that we are gone.
+    /// or the user interrupts; then it is killed.
     pub fn run_logged(
         &self,
         log: &File,
         limit: Duration,
         interrupt: &Interrupt,
     ) -> Result<ExitStatus, ProcessError> {
+        self.start_logged(log)?.wait(limit, interrupt)
+    }
+
+    /// Starts it with both of its streams going to `log`. `stdin` stays open meanwhile, so
+    /// that the program can tell by its end that we are gone.
+    pub fn start_logged(&self, log: &File) -> Result<Running, ProcessError> {
         let wait = |source| ProcessError::Wait { program: self.shown(), source };
         let mut command = self.command();
         command.stdin(Stdio::piped());
         command.stdout(log.try_clone().map_err(wait)?).stderr(log.try_clone().map_err(wait)?);
         let mut child = self.start(&mut command)?;
-        let stdin = child.stdin.take();
-        let ended = wait_for(&child, limit, interrupt).map_err(wait);
-        let result = match ended {
-            Ok(Ended::ByItself) => child.wait().map_err(wait),
-            Ok(Ended::TooLate) => Err(ProcessError::TimedOut { program: self.shown(), limit }),
-            Ok(Ended::Interrupted) => Err(ProcessError::Interrupted),
-            Err(error) => Err(error),
-        };
-        if result.is_err() {
-            _ = child.kill();
-            _ = child.wait();
+        let leash = child.stdin.take();
+        Ok(Running { program: self.shown(), child, _leash: leash })
+    }
+}
+
+/// A program that was started; killed when the value is dropped.
+#[derive(Debug)]
+pub struct Running {
+    program: String,
+    child: Child,
+    _leash: Option<ChildStdin>,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, or kills it when `limit` has passed or the user interrupts.
+    pub fn wait(mut self, limit: Duration, interrupt: &Interrupt) -> Result<ExitStatus, ProcessError> {
+        let wait = |source| ProcessError::Wait { program: self.program.clone(), source };
+        match wait_for(&self.child, limit, interrupt).map_err(wait)? {
+            Ended::ByItself => self.child.wait().map_err(wait),
+            Ended::TooLate => Err(ProcessError::TimedOut { program: self.program.clone(), limit }),
+            Ended::Interrupted => Err(ProcessError::Interrupted),
         }
-        drop(stdin);
-        result
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Of no account where it has ended and been waited for.
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 
@@ -234,6 +259,32 @@ pub fn signal_name(status: ExitStatus) -> Option<String> {
     use std::os::unix::process::ExitStatusExt;
     let raw = status.signal()?;
     Signal::from_named_raw(raw).map(|signal| format!("{signal:?}")).or_else(|| Some(format!("signal {raw}")))
+}
+
+/// The memory that a process and all it started take up, in bytes: their resident sets.
+/// What has ended meanwhile counts as nothing.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let pages = |statm: String| statm.split(' ').nth(1)?.parse::<u64>().ok();
+    let own = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok().and_then(pages).unwrap_or(0);
+    own * rustix::param::page_size() as u64 + children(pid).into_iter().map(resident_bytes).sum::<u64>()
+}
+
+/// The processes that the first thread of a process has started and not yet waited for.
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Asks the processes of that name to end, among those that descend from `pid`.
+pub fn terminate_named(name: &str, pid: u32) {
+    for child in children(pid) {
+        let own = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        if own.trim_end() != name {
+            terminate_named(name, child);
+        } else if let Some(child) = child.try_into().ok().and_then(Pid::from_raw) {
+            _ = rustix::process::kill_process(child, Signal::TERM);
+        }
+    }
 }
 
 /// How much memory the machine has.

@@ -13,6 +13,7 @@ mod bad_tarballs;
 mod bases;
 mod builds;
 mod interruptions;
+mod invoke;
 mod lockfiles;
 mod real_packages;
 mod targets;

@@ -82,7 +82,7 @@ impl World {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layr"));
         command.current_dir(self.path("project")).args(args).env_clear();
-        if args.first().is_some_and(|first| matches!(*first, "build" | "plan")) {
+        if args.first().is_some_and(|first| matches!(*first, "build" | "plan" | "invoke")) {
             command.args(["--repository", &format!("CRAN={}", self.server.url())]);
         }
         for name in ["PATH", "DOCKER_HOST"] {
@@ -153,7 +153,7 @@ pub(crate) fn repository() -> Option<PathBuf> {
     from_environment("LAYR_TEST_REPOSITORY")
 }
 
-fn from_environment(name: &str) -> Option<PathBuf> {
+pub(crate) fn from_environment(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(name).map(PathBuf::from);
     if path.is_none() {
         eprintln!("SKIPPED: {name} is not set; `cargo xtask test` sets it");

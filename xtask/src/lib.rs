@@ -17,6 +17,7 @@ pub mod library;
 pub mod load;
 pub mod paths;
 pub mod rie;
+pub mod root;
 pub mod run;
 pub mod sandbox;
 pub mod serve;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, library, paths, rie, run, testbed, tools};
+use crate::{base, docker, library, paths, rie, root, run, testbed, tools};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
@@ -21,11 +21,13 @@ pub fn test() -> Result<()> {
     let layr = step("cargo build", || Layr::build(Profile::Debug, docker.as_ref()))?;
     let base = step("base", || base::build(&layr))?;
     let library = step("library", || library::make(&layr, &base, &testbed, "tiny"))?;
+    let root = step("a root without R", || root::provide(&cache))?;
     let rie = step("emulator", || Ok(rie::provide(&cache)))?;
     let mut for_tests: Vec<(&str, OsString)> = vec![
         ("LAYR_TEST_REPOSITORY", testbed.repository().into()),
         ("LAYR_TEST_BASE", base.path.into()),
         ("LAYR_TEST_LIBRARY", library.into()),
+        ("LAYR_TEST_ROOT", root.into()),
     ];
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
