@@ -45,7 +45,9 @@ impl Base {
         };
         let (temp, log) = (store.temp_dir("libraries-")?, store.temp_file()?);
         container
-            .export(image, (log.as_file(), interrupt), |stream| copy(stream, (temp.path(), self.r_home.trim_matches('/'))))
+            .export(image, (log.as_file(), interrupt), |stream| {
+                copy(stream, (temp.path(), self.r_home.trim_matches('/')))
+            })
             .map_err(|source| BaseError::Export { recipe: self.recipe.clone(), source })?;
         fs::create_dir_all(fs::parent(&place))?;
         fs::rename(temp.path(), &place)?;

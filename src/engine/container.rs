@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{EngineError, First, Network, Root, Sandbox, Started};
+use crate::sys::interrupt::Interrupt;
 use crate::sys::process::{self, ProcessError, Program};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

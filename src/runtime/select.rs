@@ -31,10 +31,9 @@ fn is_of_r(package: &str) -> bool {
 
 fn in_package(path: &[&str]) -> bool {
     match path {
-        [] => false,
-        // Bitmaps by cairo, which wants pango, X11 and fonts.
-        ["libs", "cairo.so"] => false,
-        ["libs", rest @ ..] => rest.last().is_some_and(|name| name.ends_with(".so")),
+        // Not bitmaps by cairo, which wants pango, X11 and fonts.
+        ["libs", name] => *name != "cairo.so" && name.contains(".so"),
+        [] | ["libs", ..] => false,
         [first, ..] => !NOT_IN_PACKAGES.contains(first),
     }
 }

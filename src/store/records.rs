@@ -124,15 +124,8 @@ pub struct IndexRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
-        Self::Build,
-        Self::Timing,
-        Self::Finish,
-        Self::Source,
-        Self::Archive,
-        Self::Index,
-        Self::Runtime,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Build, Self::Timing, Self::Finish, Self::Source, Self::Archive, Self::Index, Self::Runtime];
 
     fn folder(self) -> &'static str {
         match self {

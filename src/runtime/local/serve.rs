@@ -295,10 +295,17 @@ fn user_error(status: u16, error_type: &str, message: &str) -> Response {
 }
 
 fn refused(error: &LocalError) -> Response {
-    match error {
-        LocalError::EventTooLarge { .. } => user_error(413, "RequestTooLargeException", &error.to_string()),
-        _ => user_error(400, "InvalidRequestContentException", &error.to_string()),
-    }
+    let (status, error_type) = match error {
+        LocalError::EventTooLarge { .. } => (413, "RequestTooLargeException"),
+        LocalError::EventNotJson(_) => (400, "InvalidRequestContentException"),
+        LocalError::NoBootstrap
+        | LocalError::Serve(_)
+        | LocalError::Interrupted
+        | LocalError::Engine(_)
+        | LocalError::Store(_)
+        | LocalError::Path(_) => (500, "ServiceException"),
+    };
+    user_error(status, error_type, &error.to_string())
 }
 
 fn bad_gateway() -> Response {
