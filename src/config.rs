@@ -46,6 +46,19 @@ struct RawLayers {
     keep: Vec<String>,
     target: Option<String>,
     slim: Option<String>,
+    allow_extra: u64,
+    catalogue: Option<PathBuf>,
+    weights: RawWeights,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct RawWeights {
+    horizon: Option<f64>,
+    sharing: Option<f64>,
+    following: Option<f64>,
+    extra: Option<f64>,
+    layer: Option<f64>,
 }
 
 /// By package, or for all under `*`: patterns of what goes and what stays.
@@ -69,7 +82,7 @@ struct RawFunction {
 }
 
 /// What the stages read: every field there, and in range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Recipe of the base, unless a flag says another.
     pub base: Option<String>,
@@ -92,10 +105,24 @@ pub struct Config {
     pub slim_drop: BTreeMap<String, Vec<String>>,
     /// By package: patterns of what is not left out.
     pub slim_keep: BTreeMap<String, Vec<String>>,
+    pub plan: PlanConfig,
     /// Where to fetch from instead, by the repository's name.
     pub repositories: BTreeMap<String, String>,
     /// By name; paths are relative to layr.toml.
     pub functions: BTreeMap<String, FunctionConfig>,
+}
+
+/// How layers are planned; what is not given has a default in the planner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanConfig {
+    pub allow_extra_bytes: u64,
+    /// A layers.json of somebody else.
+    pub catalogue: Option<PathBuf>,
+    pub horizon: Option<f64>,
+    pub sharing: Option<f64>,
+    pub following: Option<f64>,
+    pub extra: Option<f64>,
+    pub layer: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,14 +166,13 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     if given.len() > 1 {
         return Err(ConfigError::SeveralBases(given));
     }
-    let value =
-        |field, value: &str, expected| ConfigError::Value { field, value: value.to_owned(), expected };
     let r = match r {
         Some(text) => {
             Some(text.parse().ok().ok_or_else(|| value("base.r", &text, "a version of R such as 4.5.0"))?)
         }
         None => None,
     };
+    let plan = plan_config(&raw.layers)?;
     let prefix = raw.layers.prefix.unwrap_or_else(|| "layr".to_owned());
     if !is_prefix(&prefix) {
         return Err(value("layers.prefix", &prefix, "1 to 32 letters, digits, `-` or `_`"));
@@ -176,6 +202,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         slim: raw.layers.slim,
         slim_drop: raw.slim.drop,
         slim_keep: raw.slim.keep,
+        plan,
         repositories: raw.repositories,
         functions: functions?,
     })
@@ -199,6 +226,36 @@ fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
         return Err(value("functions.timeout", timeout_seconds, "between 1 and 900 seconds"));
     }
     Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment })
+}
+
+fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigError {
+    ConfigError::Value { field, value: value.to_owned(), expected }
+}
+
+fn plan_config(raw: &RawLayers) -> Result<PlanConfig, ConfigError> {
+    let RawWeights { horizon, sharing, following, extra, layer } = raw.weights;
+    let weights = [
+        ("layers.weights.horizon", horizon),
+        ("layers.weights.sharing", sharing),
+        ("layers.weights.following", following),
+        ("layers.weights.extra", extra),
+        ("layers.weights.layer", layer),
+    ];
+    for (field, weight) in weights {
+        if let Some(weight) = weight.filter(|weight| !(0.0..=1e9).contains(weight)) {
+            return Err(value(field, &weight.to_string(), "between 0 and 1000000000"));
+        }
+    }
+    let catalogue = raw.catalogue.clone();
+    Ok(PlanConfig {
+        allow_extra_bytes: raw.allow_extra,
+        catalogue,
+        horizon,
+        sharing,
+        following,
+        extra,
+        layer,
+    })
 }
 
 /// With R's version, architecture and digest behind it, a name stays within 64 characters,
@@ -227,6 +284,8 @@ mod tests {
             ("[base]\nrecipe = \"al2023\"\nrootfs = \"x/\"", "recipe and rootfs"),
             ("[base]\nr = \"four\"", "base.r"),
             ("[build]\nseconds = 0", "build.seconds"),
+            ("[layers.weights]\nhorizon = -1.0", "layers.weights.horizon"),
+            ("[layers.weights]\nextra = nan", "layers.weights.extra"),
             ("[functions.score]\ncode = \"x\"", "lockfile"),
             ("[functions.score]\nlockfile = \"x\"\nmemory = 64", "functions.memory"),
             ("[functions.score]\nlockfile = \"x\"\ntimeout = 901", "functions.timeout"),

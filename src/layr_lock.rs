@@ -21,6 +21,12 @@ pub struct LayrLock {
     pub functions: Vec<LockedFunction>,
     #[serde(default, rename = "layer", skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LockedLayer>,
+    /// Layers that no function uses any more, latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredLayer>,
+    /// What changed from plan to plan, latest last.
+    #[serde(default, rename = "change", skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<LockedChange>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +71,26 @@ pub struct LockedLayer {
     pub digest: String,
     /// As `name version`.
     pub packages: Vec<String>,
+    /// As `name digest`, of which the first 16 digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiredLayer {
+    /// As in [`LockedLayer`].
+    pub trees: Vec<String>,
+}
+
+/// A plan whose trees were not those of the plan before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedChange {
+    /// Those that came to need other trees.
+    pub functions: Vec<String>,
+    /// Names of the trees that became others.
+    pub trees: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -210,8 +236,14 @@ mod tests {
     }
 
     fn lock(functions: Vec<LockedFunction>, packages: Vec<LockedSource>) -> LayrLock {
-        let layers = vec![LockedLayer { digest: "ab".to_owned(), packages: Vec::new() }];
-        LayrLock { version: 1, base: None, packages, functions, layers }
+        let layers = vec![LockedLayer {
+            digest: "ab".to_owned(),
+            packages: vec!["a1 1.0".to_owned()],
+            trees: vec!["a1 0123456789abcdef".to_owned()],
+        }];
+        let retired = vec![RetiredLayer { trees: vec!["z1 0123456789abcdef".to_owned()] }];
+        let changes = vec![LockedChange { functions: vec!["a".to_owned()], trees: vec!["z1".to_owned()] }];
+        LayrLock { version: 1, base: None, packages, functions, layers, retired, changes }
     }
 
     #[test]

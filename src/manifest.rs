@@ -150,7 +150,8 @@ impl Manifest {
     /// Takes over where the same bytes were published before.
     pub fn remember(&mut self, before: &Self) {
         for layer in &mut self.layers {
-            let same = before.layer(&layer.name).filter(|old| old.zip_sha256 == layer.zip_sha256);
+            // By content alone: somebody else's prefix is another name for the same bytes.
+            let same = before.layers.iter().find(|old| old.zip_sha256 == layer.zip_sha256);
             if let Some(old) = same {
                 layer.published.clone_from(&old.published);
             }

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use crate::base::{BaseOptions, Recipe};
 use crate::build::BuildOptions;
-use crate::config::{self, Config};
+use crate::config::{self, Config, PlanConfig};
 use crate::engine::{Choice, Limits};
 use crate::error::Error;
 use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
-use crate::pipeline::{BuildRequest, FunctionRequest, VerifyHashes};
+use crate::pipeline::{self, BuildRequest, FunctionRequest, VerifyHashes};
+use crate::plan::{Settings, Weights};
 use crate::sys::fs;
 use crate::target;
 
 /// Flags that `build` and `plan` share.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, clap::Args)]
 pub(super) struct ProjectArgs {
     /// Lockfiles: renv.lock, packrat.lock, rv.lock, uvr.lock or pkg.lock. Those of layr.toml's
@@ -66,6 +68,9 @@ pub(super) struct Settings {
     /// What to do where a package's DESCRIPTION is not the one that the lockfile has a hash of
     #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
     verify_hashes: VerifyHashesArg,
+    /// Plan the layers anew, as if there were none: fewer bytes, but more of them move
+    #[arg(long)]
+    fresh: bool,
     /// Ship PACKAGE although nothing needs it at run time
     #[arg(long, value_name = "PACKAGE")]
     keep: Vec<String>,
@@ -232,6 +237,8 @@ impl Settings {
             build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
             target: target(self.target.as_deref(), &config)?,
             profile: profile(self.slim, &config)?,
+            plan: plan_settings(&config)?,
+            fresh: self.fresh,
             prefix: config.prefix,
             keep: keep?,
             n_reserved: usize::from(!self.no_runtime),
@@ -317,6 +324,23 @@ fn function_name(lockfile: &Path) -> String {
     let folders = fs::parent(lockfile).components().rev().map(|part| part.as_os_str().to_string_lossy());
     let named = folders.filter(|name| !matches!(&**name, "packrat" | "." | ".." | "/"));
     named.map(std::borrow::Cow::into_owned).next().unwrap_or(stem)
+}
+
+fn plan_settings(config: &Config) -> Result<Settings, Error> {
+    let PlanConfig { allow_extra_bytes, catalogue, horizon, sharing, following, extra, layer } = &config.plan;
+    let usual = Weights::default();
+    let catalogue = catalogue.as_deref().map(pipeline::catalogue).transpose()?;
+    Ok(Settings {
+        weights: Weights {
+            horizon: horizon.unwrap_or(usual.horizon),
+            sharing: sharing.unwrap_or(usual.sharing),
+            following: following.unwrap_or(usual.following),
+            extra: extra.unwrap_or(usual.extra),
+            layer: layer.unwrap_or(usual.layer),
+        },
+        allow_extra_bytes: *allow_extra_bytes,
+        catalogue: catalogue.unwrap_or_default(),
+    })
 }
 
 fn limits(config: &Config) -> Limits {

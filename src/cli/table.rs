@@ -10,7 +10,7 @@ use crate::base::Base;
 use crate::error::Error;
 use crate::model::{LAMBDA, human_bytes, human_duration};
 use crate::pack::Layer;
-use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, manifest};
+use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, Planned, manifest};
 use crate::plan::{LayerPlan, SizedTree, TreeId};
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
@@ -138,7 +138,7 @@ pub(super) fn plan_text(plan: &PlanReport) -> String {
             text.push_str(&plan_line(function, at));
         }
         match &plan.layers {
-            Some(layers) => {
+            Some(Planned { plan: layers, .. }) => {
                 let bytes = layers.layers_of(n).map(|layer| layer.unzipped_bytes).sum();
                 text.push_str(&usage(layers.functions[n].len(), bytes, function.code_bytes));
             }
@@ -171,7 +171,7 @@ pub(super) fn plan_json(plan: &PlanReport) -> String {
                 "unzipped_bytes": found.map(|package| package.unzipped_bytes),
             })
         });
-        let layers = plan.layers.as_ref().map(|layers| {
+        let layers = plan.layers.as_ref().map(|Planned { plan: layers, .. }| {
             let layer = |layer: &LayerPlan| {
                 let names: Vec<_> = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
                 json!({ "unzipped_bytes": layer.unzipped_bytes, "packages": names })

@@ -2,6 +2,7 @@
 
 mod finishing;
 mod hashes;
+mod memory;
 mod record;
 mod run;
 mod runtime;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use hashes::VerifyHashes;
+pub use memory::catalogue;
 pub use record::manifest;
 use run::Run;
 pub use runtime::{RuntimeReport, runtime, runtime_content};
@@ -29,7 +31,7 @@ use crate::finish::{Finished, Profile};
 use crate::lockfile::Lockfile;
 use crate::model::{PackageId, PackageName};
 use crate::pack::Layer;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Demand, LastPlan, Plan};
 use crate::report::{Event, Report};
 use crate::resolve::Graph;
 use crate::store::Store;
@@ -57,6 +59,9 @@ pub struct BuildRequest {
     pub engine: Choice,
     pub build: BuildOptions,
     pub prefix: String,
+    pub plan: plan::Settings,
+    /// Plan as if there were no layers yet.
+    pub fresh: bool,
     /// Packages to ship although nothing needs them at run time.
     pub keep: BTreeSet<PackageName>,
     /// What the layers are to run on.
@@ -85,6 +90,8 @@ pub struct BuildReport {
     pub n_built: usize,
     pub n_from_store: usize,
     pub elapsed: Duration,
+    /// What the next plan is to know of this one.
+    pub(crate) last_plan: LastPlan,
 }
 
 #[derive(Debug)]
@@ -113,10 +120,18 @@ pub struct PackageReport {
 pub struct PlanReport {
     pub functions: Vec<FunctionPlan>,
     /// Present where everything is built, so that sizes are known.
-    pub layers: Option<Plan>,
+    pub layers: Option<Planned>,
     /// Absent where the base has yet to be made.
     pub base: Option<Base>,
     pub recipe: String,
+}
+
+/// A plan, and what it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    pub demand: Demand,
+    pub last: LastPlan,
+    pub plan: Plan,
 }
 
 #[derive(Debug)]
@@ -215,7 +230,8 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     for function in &mut built {
         function.finished = run.finish((&function.graph, &function.built), &base, &finishing)?;
     }
-    let functions = run.pack(built, &base)?;
+    let planned = run.plan(built.iter().map(BuiltFunction::needs), &before)?;
+    let functions = run.pack(built, &planned.plan, &base)?;
     let report = BuildReport {
         n_fetched: count(&functions, |package| !package.tarball.from_store),
         n_built: count(&functions, |package| !package.built.from_store),
@@ -224,6 +240,7 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
         target: finishing.policy.name,
         functions,
         elapsed: started.elapsed(),
+        last_plan: planned.last.next(&planned.demand, &planned.plan),
     };
     run.write_results(&report, &before)?;
     Ok(report)
@@ -262,7 +279,7 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
         }
     }
     let layers = if functions.iter().all(FunctionPlan::is_built) {
-        Some(plan::plan(&run.demand(functions.iter().map(FunctionPlan::needs)))?)
+        Some(run.plan(functions.iter().map(FunctionPlan::needs), &before)?)
     } else {
         None
     };

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::{BuildReport, FunctionReport, PackageReport};
+use super::{BuildReport, FunctionReport, PackageReport, memory};
 use crate::fetch;
 use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::manifest::{
     Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage,
 };
 use crate::pack::Layer;
-use crate::plan::TreeId;
+use crate::plan::{SizedTree, TreeId};
 
 /// What the run has made, in the form of layers.json: the same for the same content.
 pub fn manifest(report: &BuildReport) -> Manifest {
@@ -119,7 +119,8 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
         }
         for layer in &function.layers {
             let packages = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
-            layers.insert(layer.digest, LockedLayer { digest: layer.digest.to_hex(), packages });
+            let trees = memory::marks(&layer.trees.iter().map(SizedTree::mark).collect::<Vec<_>>());
+            layers.insert(layer.digest, LockedLayer { digest: layer.digest.to_hex(), packages, trees });
         }
         functions.push(LockedFunction {
             name: function.name.clone(),
@@ -140,6 +141,8 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
         packages: sources.into_values().collect(),
         functions,
         layers: layers.into_values().collect(),
+        retired: Vec::new(),
+        changes: Vec::new(),
     }
 }
 

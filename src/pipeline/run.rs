@@ -4,7 +4,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::select::{self, Needs};
-use super::{BuildReport, BuildRequest, BuiltFunction, FunctionReport, Prepared, Services, record};
+use super::{
+    BuildReport, BuildRequest, BuiltFunction, FunctionReport, Planned, Prepared, Services, memory, record,
+};
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::build::{self, Site};
 use crate::engine::Engine;
@@ -15,7 +17,7 @@ use crate::lockfile::{LockedPackage, Lockfile};
 use crate::manifest::{self, Manifest};
 use crate::model::{LAMBDA, RVersion};
 use crate::pack::{self, Naming, Output};
-use crate::plan::{self, Demand};
+use crate::plan::{self, Demand, Plan};
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Graph, PackageIndex, Resolution};
 use crate::sys::fs;
@@ -199,23 +201,32 @@ impl Run<'_> {
         Ok(BuiltFunction { request, code_bytes, graph, tarballs, built, finished: BTreeMap::new() })
     }
 
-    /// What all functions together need of layers.
-    pub(super) fn demand<'a>(&self, functions: impl Iterator<Item = Needs<'a>>) -> Demand {
-        Demand {
+    /// Plans all functions together, as near to the last plan as pays.
+    pub(super) fn plan<'a>(
+        &self,
+        functions: impl Iterator<Item = Needs<'a>>,
+        before: &LayrLock,
+    ) -> Result<Planned, Error> {
+        let BuildRequest { n_reserved, fresh, .. } = *self.request;
+        let demand = Demand {
             functions: functions.map(|needs| select::function_demand(&needs)).collect(),
             limits: LAMBDA,
-            n_reserved: self.request.n_reserved,
-        }
+            n_reserved,
+        };
+        let last = memory::last_plan(before);
+        let known = if fresh { last.clone().forget_layers() } else { last.clone() };
+        let plan = plan::plan(&demand, &known, &self.request.plan)?;
+        Ok(Planned { demand, last, plan })
     }
 
-    /// Plans all functions together, and packs each layer once.
+    /// Packs each layer once.
     pub(super) fn pack(
         &self,
         functions: Vec<BuiltFunction>,
+        plan: &Plan,
         base: &Base,
     ) -> Result<Vec<FunctionReport>, Error> {
         let Services { store, report, .. } = self.services;
-        let plan = plan::plan(&self.demand(functions.iter().map(BuiltFunction::needs)))?;
         let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
         let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
         let layers = pack::pack(&plan.layers, output)?;
@@ -229,6 +240,7 @@ impl Run<'_> {
     /// layr.lock and the manifest, each only where it changes.
     pub(super) fn write_results(&self, report: &BuildReport, before: &LayrLock) -> Result<(), Error> {
         let mut lock = record::layr_lock(report, fs::parent(&self.request.layr_lock));
+        memory::remember(&report.last_plan, &mut lock);
         lock.complete(before);
         if let Some(difference) = before.difference(&lock) {
             if self.request.locked {

@@ -108,6 +108,13 @@ impl Demand {
         if n_reserved >= limits.n_layers && !function.trees.is_empty() {
             return Err(PlanError::NoLayerLeft { function: name(), n_reserved, n_layers: limits.n_layers });
         }
+        let mut by_name: BTreeMap<&str, &SizedTree> = BTreeMap::new();
+        for tree in &function.trees {
+            if let Some(other) = by_name.insert(tree.id.name(), tree).filter(|other| *other != tree) {
+                let (one, other) = (other.id.clone(), tree.id.clone());
+                return Err(PlanError::Conflict { function: name(), one, other });
+            }
+        }
         let unzipped_bytes: u64 = function.trees.iter().map(|tree| tree.unzipped_bytes).sum();
         if unzipped_bytes + function.code_bytes <= limits.unzipped_bytes {
             return Ok(());

@@ -14,6 +14,8 @@ pub enum PlanError {
         /// With what needs them.
         heaviest: Vec<(Vec<TreeId>, SizedTree)>,
     },
+    #[error("function `{function}` needs both `{one}` and `{other}`, which lie at the same path")]
+    Conflict { function: String, one: TreeId, other: TreeId },
     #[error("function `{function}` has no layer left: {n_reserved} of its {n_layers} are others'")]
     NoLayerLeft { function: String, n_reserved: usize, n_layers: usize },
 }
@@ -50,6 +52,7 @@ impl PlanError {
             Self::TooLarge { .. } => {
                 "drop packages that the function does not use from the lockfile, or split the function"
             }
+            Self::Conflict { .. } => "lock one version of each package, and lock again",
             Self::NoLayerLeft { .. } => "pass --no-runtime if the runtime is not a layer",
         };
         Some(hint.to_owned())
