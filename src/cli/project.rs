@@ -14,12 +14,11 @@ use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
 use crate::pipeline::{self, BuildRequest, FunctionRequest, VerifyHashes};
-use crate::plan::{Settings, Weights};
+use crate::plan::{self, Weights};
 use crate::sys::fs;
 use crate::target;
 
 /// Flags that `build` and `plan` share.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, clap::Args)]
 pub(super) struct ProjectArgs {
     /// Lockfiles: renv.lock, packrat.lock, rv.lock, uvr.lock or pkg.lock. Those of layr.toml's
@@ -30,6 +29,7 @@ pub(super) struct ProjectArgs {
 }
 
 /// Flags of all commands that build.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
@@ -326,11 +326,11 @@ fn function_name(lockfile: &Path) -> String {
     named.map(std::borrow::Cow::into_owned).next().unwrap_or(stem)
 }
 
-fn plan_settings(config: &Config) -> Result<Settings, Error> {
+fn plan_settings(config: &Config) -> Result<plan::Settings, Error> {
     let PlanConfig { allow_extra_bytes, catalogue, horizon, sharing, following, extra, layer } = &config.plan;
     let usual = Weights::default();
     let catalogue = catalogue.as_deref().map(pipeline::catalogue).transpose()?;
-    Ok(Settings {
+    Ok(plan::Settings {
         weights: Weights {
             horizon: horizon.unwrap_or(usual.horizon),
             sharing: sharing.unwrap_or(usual.sharing),
