@@ -14,7 +14,7 @@ use crate::lockfile::LockfileError;
 use crate::model::InvalidPackageName;
 use crate::pack::PackError;
 use crate::plan::PlanError;
-use crate::resolve::{GraphError, ResolveError};
+use crate::resolve::{GraphError, ResolveError, VendorError};
 use crate::runtime::RuntimeError;
 use crate::runtime::local::LocalError;
 use crate::store::StoreError;
@@ -45,6 +45,12 @@ pub enum Error {
     },
     #[error(transparent)]
     LayrLock(#[from] LayrLockError),
+    #[error("`{folder}` was not made by `layr vendor`")]
+    Vendor {
+        folder: String,
+        #[source]
+        source: VendorError,
+    },
     #[error("{}", list("cannot be resolved", .0))]
     Resolve(Vec<ResolveError>),
     #[error("{}", list("do not fit together", .0))]
@@ -159,6 +165,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Error {
+    /// The error with its causes, without a head or a hint.
+    pub fn message(&self) -> String {
+        chain(self)
+    }
+
     /// Total, so that a new error asks for its code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -169,7 +180,7 @@ impl Error {
             | Self::Finish(FinishError::Profile(_)) => ExitCode::Usage,
             Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
             Self::LayrLock(_) => ExitCode::LayrLock,
-            Self::Resolve(_) | Self::Graph(_) => ExitCode::Resolve,
+            Self::Resolve(_) | Self::Graph(_) | Self::Vendor { .. } => ExitCode::Resolve,
             Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
                 ExitCode::Interrupted
             }
@@ -207,6 +218,7 @@ impl Error {
                 Some("give the path of a `renv.lock` or a `packrat.lock`".to_owned())
             }
             Self::LayrLock(error) => error.hint(),
+            Self::Vendor { .. } => Some("make it anew, with `layr vendor DIR`".to_owned()),
             Self::Resolve(errors) => errors.first()?.hint(),
             Self::Graph(errors) => errors.first()?.hint(),
             Self::Fetch(errors) => errors.first()?.hint(),

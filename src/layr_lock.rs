@@ -46,12 +46,30 @@ pub struct LockedSource {
     pub version: String,
     /// As the lockfile's repository has it.
     pub url: String,
+    /// What is there, if not a source tarball.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// Of the repository that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The package's folder in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subfolder: Option<String>,
+    /// Of the source tarball; where `form` is files, of the one that is made of them.
     pub sha256: String,
     /// In bytes.
     pub size: u64,
     /// `Depends`, `Imports` and `LinkingTo`, as `name version`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<String>,
+}
+
+/// How a package's bytes come from what its URL has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A repository's files, of which a source tarball is made.
+    Files,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,7 +138,11 @@ impl LayrLockError {
 }
 
 impl LayrLock {
-    pub const VERSION: u32 = 1;
+    /// The newest version of the format that is known here.
+    pub const VERSION: u32 = 2;
+    /// Version 1 has no `form`, `commit` and `subfolder`. It is still written where none is
+    /// needed, so that an older program can read it.
+    const WITHOUT_FORMS: u32 = 1;
 
     /// # Errors
     ///
@@ -133,7 +155,7 @@ impl LayrLock {
         }
         let syntax = |error| LayrLockError::Syntax(Box::new(error));
         let Head { version } = toml::from_str(text).map_err(syntax)?;
-        if version != Self::VERSION {
+        if !(Self::WITHOUT_FORMS..=Self::VERSION).contains(&version) {
             return Err(LayrLockError::Version { found: version, known: Self::VERSION });
         }
         toml::from_str(text).map_err(syntax)
@@ -145,12 +167,12 @@ impl LayrLock {
         format!("{HEAD}{}", toml::to_string(self).unwrap_or_default())
     }
 
-    /// What is locked for a package, if anything.
-    pub fn source(&self, id: &PackageId) -> Option<(&str, Sha256Digest, u64)> {
+    /// What is locked for a package, if anything, and its digest.
+    pub fn source(&self, id: &PackageId) -> Option<(&LockedSource, Sha256Digest)> {
         let of_id =
             |source: &&LockedSource| source.name == id.name.as_str() && source.version == id.version.as_str();
         let source = self.packages.iter().find(of_id)?;
-        Some((&source.url, source.sha256.parse().ok()?, source.size))
+        Some((source, source.sha256.parse().ok()?))
     }
 
     pub fn base_digest(&self) -> Option<BaseDigest> {
@@ -182,6 +204,8 @@ impl LayrLock {
             }
         }
         self.packages = sources.into_values().collect();
+        let has_forms = self.packages.iter().any(|source| source.form.is_some());
+        self.version = if has_forms { Self::VERSION } else { Self::WITHOUT_FORMS };
         self.layers = kept.into_values().collect();
     }
 
@@ -220,6 +244,9 @@ mod tests {
             name: name.to_owned(),
             version: "1.0".to_owned(),
             url: format!("https://cran.example/{name}"),
+            form: None,
+            commit: None,
+            subfolder: None,
             sha256: sha256.repeat(64),
             size: 3,
             dependencies: Vec::new(),
@@ -275,8 +302,8 @@ mod tests {
     #[test]
     fn a_file_of_another_version_is_told_from_a_broken_one() {
         assert!(matches!(
-            LayrLock::parse("version = 2\nnew = 1\n"),
-            Err(LayrLockError::Version { found: 2, .. })
+            LayrLock::parse("version = 3\nnew = 1\n"),
+            Err(LayrLockError::Version { found: 3, .. })
         ));
         assert!(matches!(LayrLock::parse("version = 1\nnew = 1\n"), Err(LayrLockError::Syntax(_))));
     }

@@ -5,13 +5,17 @@
 mod base;
 mod build;
 mod cache;
+mod check;
 mod invoke;
 mod plan;
 mod project;
 mod runtime;
 mod services;
+mod sources;
 mod table;
 mod target;
+mod vendor;
+mod why;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -83,6 +87,12 @@ enum Command {
     /// R as a layer
     #[command(subcommand)]
     Runtime(runtime::Command),
+    /// Whether all sources are there and fit together; builds nothing
+    Check(check::Args),
+    /// Why a package is there: what needs it
+    Why(why::Args),
+    /// All sources in a folder that needs no network
+    Vendor(vendor::Args),
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
@@ -134,6 +144,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     match &cli.command {
+        Command::Check(args) => return check::run(args, &cli.global, stdout),
+        Command::Why(args) => why::run(args, &cli.global, stdout),
+        Command::Vendor(args) => vendor::run(args, &cli.global, stdout),
         Command::Build(args) => build::run(args, &cli.global, stdout),
         Command::Plan(args) => plan::run(args, &cli.global, stdout),
         Command::Invoke(args) => return invoke::run(args, &cli.global, stdout),
@@ -149,8 +162,14 @@ fn asks_for_json(command: &Command) -> bool {
     match command {
         Command::Build(args) => args.json,
         Command::Plan(args) => args.json,
+        Command::Check(args) => args.json,
+        Command::Why(args) => args.json,
         Command::Runtime(runtime::Command::Build(args)) => args.json,
-        Command::Invoke(_) | Command::Base(_) | Command::Target(_) | Command::Cache(_) => false,
+        Command::Vendor(_)
+        | Command::Invoke(_)
+        | Command::Base(_)
+        | Command::Target(_)
+        | Command::Cache(_) => false,
     }
 }
 

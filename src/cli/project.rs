@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::sources::{SourceFlags, absolute};
 use crate::base::{BaseOptions, Recipe};
 use crate::build::BuildOptions;
 use crate::config::{self, Config, PlanConfig};
@@ -29,30 +30,22 @@ pub(super) struct ProjectArgs {
 }
 
 /// Flags of all commands that build.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
+    #[command(flatten)]
+    sources: SourceFlags,
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
     #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
     base: Option<String>,
     /// What to build with
     #[arg(long, value_enum, env = "LAYR_ENGINE")]
     engine: Option<EngineArg>,
-    /// Fetch what the lockfile has from repository NAME from URL instead
-    #[arg(long = "repository", value_name = "NAME=URL", value_parser = name_and_url)]
-    repositories: Vec<(String, String)>,
     /// Where the layers go
     #[arg(long, value_name = "DIR", default_value = "dist")]
     out: PathBuf,
     /// Packages at once, and compilers at once; as many as there are cores if not given
     #[arg(short, long, value_name = "N", env = "LAYR_JOBS")]
     jobs: Option<NonZeroUsize>,
-    /// Fail rather than change layr.lock
-    #[arg(long)]
-    locked: bool,
-    /// Where layr.lock is; beside layr.toml or the first lockfile if not given
-    #[arg(long, value_name = "FILE")]
-    layr_lock: Option<PathBuf>,
     /// Use all five layers: the function's R is not a layer
     #[arg(long)]
     no_runtime: bool,
@@ -65,19 +58,13 @@ pub(super) struct Settings {
     /// How much of packages is left out
     #[arg(long, value_enum)]
     slim: Option<SlimArg>,
-    /// What to do where a package's DESCRIPTION is not the one that the lockfile has a hash of
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
-    verify_hashes: VerifyHashesArg,
     /// Plan the layers anew, as if there were none: fewer bytes, but more of them move
     #[arg(long)]
     fresh: bool,
-    /// Ship PACKAGE although nothing needs it at run time
-    #[arg(long, value_name = "PACKAGE")]
-    keep: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum VerifyHashesArg {
+pub(super) enum VerifyHashesArg {
     Off,
     Warn,
     Error,
@@ -145,15 +132,6 @@ impl EngineArg {
     }
 }
 
-fn name_and_url(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, url)) if !name.is_empty() && url.contains("://") => {
-            Ok((name.to_owned(), url.trim_end_matches('/').to_owned()))
-        }
-        _ => Err("it must be of the form NAME=URL".to_owned()),
-    }
-}
-
 /// layr.toml of the working folder, if there is one.
 pub(super) fn read_config() -> Result<(Config, bool), Error> {
     let text = fs::read_if_there(Path::new("layr.toml"))?;
@@ -165,10 +143,7 @@ pub(super) fn read_config() -> Result<(Config, bool), Error> {
 pub(super) fn recipe(flag: Option<&str>, config: &Config) -> Result<Recipe, Error> {
     let recipe = Recipe::parse(flag.or(config.base.as_deref()).unwrap_or("al2023"))?;
     match recipe {
-        Recipe::Folder(folder) => {
-            let absolute = std::path::absolute(&folder).map_err(fs::at("find", &folder))?;
-            Ok(Recipe::Folder(absolute))
-        }
+        Recipe::Folder(folder) => Ok(Recipe::Folder(absolute(&folder)?)),
         other @ (Recipe::Debian { .. } | Recipe::Al2023 | Recipe::Image { .. }) => Ok(other),
     }
 }
@@ -193,6 +168,22 @@ impl ProjectArgs {
 }
 
 impl Settings {
+    /// Where nothing is built, most settings do not matter.
+    pub(super) fn of_sources(sources: SourceFlags) -> Self {
+        Self {
+            sources,
+            base: None,
+            engine: None,
+            out: PathBuf::from("dist"),
+            jobs: None,
+            no_runtime: false,
+            allow_r_mismatch: false,
+            target: None,
+            slim: None,
+            fresh: false,
+        }
+    }
+
     /// The same for these lockfiles, or those that are meant where none is given.
     pub(super) fn request(
         &self,
@@ -220,12 +211,13 @@ impl Settings {
         let lockfiles: Vec<Lockfile> = functions.iter().filter_map(read_lockfile).collect();
         let r = lockfiles.first().and_then(|lockfile| lockfile.r.clone());
         let keep: Result<BTreeSet<PackageName>, _> =
-            self.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
+            self.sources.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
         let home = match functions.first() {
             Some(function) if !has_config => fs::parent(&function.lockfile).to_owned(),
             _ => PathBuf::from("."),
         };
-        let overrides = self.overrides(&config, &lockfiles);
+        let layr_lock = self.sources.layr_lock(&home);
+        let overrides = self.sources.overrides(&config, &lockfiles, &layr_lock)?;
         let request = BuildRequest {
             base: recipe(self.base.as_deref(), &config)?,
             base_options: BaseOptions {
@@ -243,9 +235,10 @@ impl Settings {
             keep: keep?,
             n_reserved: usize::from(!self.no_runtime),
             allow_r_mismatch: self.allow_r_mismatch,
-            verify_hashes: self.verify_hashes.value(),
-            locked: self.locked,
-            layr_lock: self.layr_lock.clone().unwrap_or_else(|| home.join("layr.lock")),
+            verify_hashes: self.sources.verify_hashes.value(),
+            locked: self.sources.locked,
+            vendor: self.sources.vendor()?,
+            layr_lock,
             out: self.out.clone(),
             functions,
         };
@@ -255,24 +248,6 @@ impl Settings {
 
     fn n_jobs(&self) -> NonZeroUsize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
-    }
-
-    fn overrides(&self, config: &Config, lockfiles: &[Lockfile]) -> Vec<(String, String)> {
-        let mut named: Vec<(String, String)> = self.repositories.clone();
-        named.extend(
-            config
-                .repositories
-                .iter()
-                .map(|(name, url)| (name.clone(), url.trim_end_matches('/').to_owned())),
-        );
-        let mut overrides = Vec::new();
-        for repository in lockfiles.iter().flat_map(|lockfile| &lockfile.repositories) {
-            let instead = named.iter().find(|(name, _)| *name == repository.name);
-            overrides.extend(instead.map(|(_, url)| (repository.url.clone(), url.clone())));
-        }
-        overrides.sort();
-        overrides.dedup();
-        overrides
     }
 }
 

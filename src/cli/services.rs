@@ -1,14 +1,16 @@
 //! The environment to what a run works with.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::Global;
 use crate::error::Error;
-use crate::fetch::{Http, HttpOptions};
+use crate::fetch::{Credentials, Http, HttpOptions};
 use crate::pipeline::Services;
-use crate::report::Terminal;
+use crate::report::{Event, Report, Terminal};
 use crate::store::Store;
+use crate::sys::fs;
 use crate::sys::interrupt::Interrupt;
 
 /// Downloads at once: enough to hide a mirror's latency, few enough to be polite.
@@ -36,6 +38,7 @@ impl Global {
         ctrlc::set_handler(move || on_signal.trigger())
             .map_err(|error| Error::Signals(std::io::Error::other(error)))?;
         let store = Store::open(&self.absolute_store_root()?)?;
+        let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));
         let options = HttpOptions {
             offline: self.offline,
             n_parallel: N_DOWNLOADS,
@@ -44,16 +47,38 @@ impl Global {
             attempts: self.http_retries.saturating_add(1),
             backoff: BACKOFF,
             now: SystemTime::now(),
+            credentials: credentials(&*report)?,
         };
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
-        let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));
         let search_path = std::env::var_os("PATH").unwrap_or_default();
-        Ok(Services { store, http, report, interrupt, offline: self.offline, search_path })
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        Ok(Services { store, http, report, interrupt, offline: self.offline, home, search_path })
     }
 
     /// Sandboxes are given paths, and run in folders of their own.
     pub(super) fn absolute_store_root(&self) -> Result<PathBuf, Error> {
         let root = self.store_root()?;
         Ok(std::path::absolute(&root).map_err(crate::sys::fs::at("find", &root))?)
+    }
+}
+
+/// What the environment and `.netrc` say of who we are. A file that cannot be read need not
+/// be of any use to this run.
+fn credentials(report: &dyn Report) -> Result<Credentials, Error> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let credentials = Credentials::new(std::env::vars_os().filter_map(text));
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let Some(path) = set("NETRC").or_else(|| Some(set("HOME")?.join(".netrc"))) else {
+        return Ok(credentials);
+    };
+    let Some(bytes) = fs::read_if_there(&path)? else { return Ok(credentials) };
+    match credentials.clone().with_netrc(&String::from_utf8_lossy(&bytes)) {
+        Ok(credentials) => Ok(credentials),
+        Err(detail) => {
+            let text = format!("`{}` is not used: {detail}", path.display());
+            report.report(&Event::Warning { text: &text });
+            Ok(credentials)
+        }
     }
 }

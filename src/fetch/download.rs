@@ -6,12 +6,15 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use super::checkout::Listing;
 use super::failure::Fault;
 use super::http::Answer;
 use super::partial::Partial;
 use super::verify::{Wanted, verify};
-use super::{Context, Failure, FetchError, SourceTarball, stored, url};
+use super::{Context, Failure, FetchError, SourceTarball, git, stored, url};
+use crate::model::CommitId;
 use crate::report::Event;
+use crate::resolve::{Candidate, Checkout};
 use crate::sys::fs;
 use crate::sys::hash::sha256;
 
@@ -20,26 +23,70 @@ const LARGEST_BYTES: u64 = 2 << 30;
 
 /// Gets, verifies and keeps what is at `url`. One process at a time: the others wait, and
 /// then find it in the store.
-pub(super) fn obtain(url: &str, wanted: &Wanted<'_>, context: Context<'_>) -> Result<SourceTarball, Fault> {
+pub(super) fn obtain(
+    candidate: &Candidate,
+    wanted: &Wanted<'_>,
+    context: Context<'_>,
+) -> Result<SourceTarball, Fault> {
     let Context { http, store, .. } = context;
-    let asked = http.place(url);
+    let asked = candidate.copy.clone().unwrap_or_else(|| http.place(&candidate.url));
     if url::file_path(&asked).is_none() && http.is_offline() {
         return Err(Failure::Offline.into());
     }
     let key = sha256(asked.as_bytes()).to_hex();
     let _lock = store.lock_key(&format!("fetch-{key}"), http.interrupt())?;
-    if let Some(tarball) = stored::find_at(url, wanted, store)? {
+    if let Some(tarball) = stored::find_at(candidate, wanted, store)? {
         return Ok(tarball);
     }
     http.retrying(&asked, || {
-        let temp = match url::file_path(&asked) {
-            Some(path) => copied(&path, context)?,
-            None => transferred(&asked, Partial::new(store.partial_path(&key)), context)?,
+        let (temp, commit) = match &candidate.checkout {
+            Some(checkout) if candidate.copy.is_none() => {
+                taken_out(&asked, checkout, (wanted.id.name.as_str(), &key), context)?
+            }
+            Some(_) | None => (brought(&asked, &key, context)?, None),
         };
         let verified = verify(temp.path(), wanted)?;
         store.keep_file(temp, verified.sha256)?;
-        Ok(stored::keep(verified, url, store)?)
+        let found = stored::Found { verified, candidate, commit };
+        Ok(stored::keep(found, store)?)
     })
+}
+
+/// What is at a URL, as it is there.
+fn brought(asked: &str, key: &str, context: Context<'_>) -> Result<NamedTempFile, Fault> {
+    match url::file_path(asked) {
+        Some(path) => copied(&path, context),
+        None => transferred(asked, Partial::new(context.store.partial_path(key)), context),
+    }
+}
+
+/// The package of a repository as a source tarball, and the commit it is of.
+fn taken_out(
+    asked: &str,
+    checkout: &Checkout,
+    (package, key): (&str, &str),
+    context: Context<'_>,
+) -> Result<(NamedTempFile, Option<CommitId>), Fault> {
+    let store = context.store;
+    if let Some(url) = asked.strip_prefix("git+") {
+        let git::Fetched { listing, commit } = git::fetch(url, checkout, context)?;
+        return Ok((listing.package(package, checkout, store)?, Some(commit)));
+    }
+    if let Some(folder) = url::file_path(asked).filter(|path| fs::is_dir(path)) {
+        return Ok((Listing::of_folder(&folder)?.package(package, checkout, store)?, None));
+    }
+    let mut listing = Listing::new(store)?;
+    let comment = listing.add_archive(brought(asked, key, context)?.path(), "")?;
+    let found = comment.and_then(|comment| comment.parse::<CommitId>().ok());
+    if let (Some(expected), Some(actual)) = (&checkout.commit, &found)
+        && !actual.as_str().starts_with(expected.as_str())
+    {
+        return Err(Failure::WrongCommit { expected: expected.clone(), actual: actual.clone() }.into());
+    }
+    if listing.lacks_submodules(checkout)? {
+        return Err(Failure::Submodules.into());
+    }
+    Ok((listing.package(package, checkout, store)?, found))
 }
 
 /// A file that a `file://` URL names.
@@ -72,7 +119,7 @@ fn copied(path: &Path, context: Context<'_>) -> Result<NamedTempFile, Fault> {
 /// A download, of what an earlier run has not got yet.
 fn transferred(url: &str, partial: Partial, context: Context<'_>) -> Result<NamedTempFile, Fault> {
     let resume = partial.resume()?;
-    let mut answer = match context.http.get(url, resume.as_ref()) {
+    let mut answer = match context.http.get(url, resume.as_ref(), context.report) {
         Err(Fault::There(Failure::WrongRange)) => {
             partial.discard()?;
             return Err(Failure::WrongRange.into());

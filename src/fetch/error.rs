@@ -20,6 +20,10 @@ pub enum FetchError {
     Offline { package: PackageId },
     #[error("the source tarball of `{package}` is refused: {violation}")]
     Refused { package: PackageId, violation: Violation },
+    #[error("the functions lock `{package}` to two different sources, and a repository holds one")]
+    TwoSources { package: PackageId },
+    #[error("the source tarball of `{package}` cannot be listed: it {detail}")]
+    Unlisted { package: PackageId, detail: String },
     #[error("`{}` is there already", .path.display())]
     NotFresh { path: std::path::PathBuf },
     #[error("failed to set up the network client: {detail}")]
@@ -63,7 +67,8 @@ impl FetchError {
             Self::Refused { package, .. } => Some(format!(
                 "do not install `{package}` by other means either, until you know who made that file"
             )),
-            Self::NotFresh { .. } | Self::Interrupted => None,
+            Self::TwoSources { .. } => Some("vendor the functions into folders of their own".to_owned()),
+            Self::NotFresh { .. } | Self::Unlisted { .. } | Self::Interrupted => None,
             Self::Client { .. } => {
                 Some("check SSL_CERT_FILE and the proxy variables of the environment".to_owned())
             }
@@ -88,6 +93,12 @@ fn hint_for(package: &PackageId, tried: &[Tried], newest: Option<&RVersion>) -> 
     }
     if any(|failure| matches!(failure, Failure::Binary)) {
         return Some("name a repository of sources in the lockfile, not of binary packages".to_owned());
+    }
+    if any(|failure| matches!(failure, Failure::NoGit)) {
+        return Some("install git, and see to it that PATH has it".to_owned());
+    }
+    if any(|failure| matches!(failure, Failure::WrongCommit { .. })) {
+        return Some(format!("the host gives another commit than is locked: lock `{}` again", package.name));
     }
     if any(|failure| matches!(failure, Failure::Status { status: 401 | 403 | 407, .. })) {
         return Some("check the name and password for that repository or proxy".to_owned());

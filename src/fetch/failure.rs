@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{FetchError, Violation};
-use crate::model::{DescriptionError, PackageId, Sha256Digest, human_bytes};
+use crate::model::{CommitId, DescriptionError, PackageId, Sha256Digest, human_bytes};
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 
@@ -19,8 +19,8 @@ pub enum Failure {
     Unreadable { source: PathError },
     #[error("could not be reached: {detail}")]
     Unreachable { detail: String },
-    #[error("not tried, since `{host}` could not be reached before")]
-    GivenUp { host: String },
+    #[error("not tried, since `{host}` could not be reached before: {detail}")]
+    GivenUp { host: String, detail: String },
     #[error("no secure connection: {detail}")]
     Tls { detail: String },
     #[error("the connection broke: {detail}")]
@@ -41,8 +41,8 @@ pub enum Failure {
     Offline,
     #[error("is {what}, no gzip archive")]
     NotGzip { what: String },
-    #[error("has SHA-256 {actual}, where layr.lock has {expected}")]
-    WrongSha256 { expected: Sha256Digest, actual: Sha256Digest },
+    #[error("has SHA-256 {actual}, where {by} has {expected}")]
+    WrongSha256 { expected: Sha256Digest, actual: Sha256Digest, by: &'static str },
     #[error("has MD5 {actual}, where the package index has {expected}")]
     WrongMd5 { expected: String, actual: String },
     #[error("is refused: {0}")]
@@ -53,6 +53,16 @@ pub enum Failure {
     Description { source: DescriptionError },
     #[error("holds `{actual}`")]
     OtherPackage { actual: PackageId },
+    #[error("has no folder `{folder}` with a DESCRIPTION")]
+    NoFolder { folder: String },
+    #[error("is commit {actual}, where {expected} is locked")]
+    WrongCommit { expected: CommitId, actual: CommitId },
+    #[error("is an archive without the submodules that the package needs")]
+    Submodules,
+    #[error("git: {detail}")]
+    Git { detail: String },
+    #[error("needs git, which is not installed")]
+    NoGit,
     #[error("is a binary package, with a `Built` field in its DESCRIPTION")]
     Binary,
 }
@@ -92,6 +102,7 @@ impl Failure {
             | Self::CutShort { .. }
             | Self::WrongRange => Retry::AsOftenAsAllowed,
             Self::WrongSha256 { .. } | Self::WrongMd5 { .. } => Retry::Once,
+            Self::Git { detail } if may_pass(detail) => Retry::Once,
             Self::Violation(violation) if violation.is_damage() => Retry::Once,
             Self::Status { .. }
             | Self::NoSuchFile
@@ -107,6 +118,11 @@ impl Failure {
             | Self::NoDescription { .. }
             | Self::Description { .. }
             | Self::OtherPackage { .. }
+            | Self::NoFolder { .. }
+            | Self::WrongCommit { .. }
+            | Self::Git { .. }
+            | Self::NoGit
+            | Self::Submodules
             | Self::Binary => Retry::Never,
         }
     }
@@ -124,6 +140,7 @@ impl Failure {
                 | Self::NoDescription { .. }
                 | Self::Description { .. }
                 | Self::OtherPackage { .. }
+                | Self::NoFolder { .. }
         )
     }
 
@@ -131,6 +148,21 @@ impl Failure {
     pub(super) fn is_not_there(&self) -> bool {
         matches!(self, Self::NoSuchFile | Self::Status { status: 404 | 410, .. })
     }
+}
+
+/// What git says where a network or a server may recover; it has no codes for that.
+fn may_pass(said: &str) -> bool {
+    [
+        "Could not resolve",
+        "Failed to connect",
+        "Connection",
+        "timed out",
+        "early EOF",
+        "hung up",
+        "RPC failed",
+    ]
+    .iter()
+    .any(|part| said.contains(part))
 }
 
 /// Whose fault it is that a URL gave nothing: only there is another URL worth trying.
@@ -184,8 +216,10 @@ mod tests {
             (status(501), Never),
             (Failure::Broken { detail: String::new() }, AsOftenAsAllowed),
             (Failure::Tls { detail: String::new() }, Never), // a wrong certificate stays wrong
-            (Failure::WrongSha256 { expected: digest, actual: digest }, Once),
+            (Failure::WrongSha256 { expected: digest, actual: digest, by: "layr.lock" }, Once),
             (Failure::NotGzip { what: "an HTML page".to_owned() }, Never),
+            (Failure::Git { detail: "the remote end hung up unexpectedly".to_owned() }, Once),
+            (Failure::Git { detail: "Authentication failed".to_owned() }, Never),
         ];
         for (failure, retry) in cases {
             assert_eq!(failure.retry(), retry, "{failure}");

@@ -3,7 +3,7 @@
 //! One client and one runtime serve all threads, so that they share connections. Whichever
 //! thread waits drives the sockets of all; what is done with the bytes is done outside.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -14,10 +14,13 @@ use reqwest::Url;
 use reqwest::header::{self, HeaderMap};
 use reqwest::redirect::Policy;
 
+use super::credentials::{Credential, Credentials, Identity};
 use super::failure::{Fault, Retry};
+use super::pace::Pace;
 use super::partial::Resume;
 use super::resume::{ContentRange, backoff, retry_after};
 use super::{Failure, FetchError, url};
+use crate::report::{Event, Report};
 use crate::sys::interrupt::Interrupt;
 
 /// How the network is used.
@@ -37,6 +40,8 @@ pub struct HttpOptions {
     pub backoff: Duration,
     /// When the run began: what the age of an index is counted from.
     pub now: SystemTime,
+    /// Who we are to which host.
+    pub credentials: Credentials,
 }
 
 /// Network access as the stages see it; one value for a run.
@@ -47,8 +52,10 @@ pub struct Http {
     client: reqwest::Client,
     /// `None` only while the value is dropped.
     runtime: Option<tokio::runtime::Runtime>,
-    /// Hosts that could not be reached at all: no other URL of theirs is worth the wait.
-    unreachable: Mutex<BTreeSet<String>>,
+    /// Hosts that could not be reached at all, and why: no other URL of theirs is worth the
+    /// wait.
+    unreachable: Mutex<BTreeMap<String, String>>,
+    identity: Identity,
 }
 
 /// The head of an answer, and its body still to come.
@@ -87,8 +94,9 @@ impl Http {
             .enable_all()
             .build()
             .map_err(|error| FetchError::Client { detail: error.to_string() })?;
+        let identity = Identity::new(options.credentials.clone());
         let unreachable = Mutex::default();
-        Ok(Self { options, interrupt, client, runtime: Some(runtime), unreachable })
+        Ok(Self { options, interrupt, client, runtime: Some(runtime), unreachable, identity })
     }
 
     pub(super) fn is_offline(&self) -> bool {
@@ -125,8 +133,8 @@ impl Http {
         let host = url::host(url);
         let mut n_tried = 0;
         loop {
-            if self.unreachable().contains(host) {
-                return Err(Failure::GivenUp { host: host.to_owned() }.into());
+            if let Some(detail) = self.unreachable().get(host).cloned() {
+                return Err(Failure::GivenUp { host: host.to_owned(), detail }.into());
             }
             let failure = match attempt() {
                 Err(Fault::There(failure)) => failure,
@@ -139,8 +147,8 @@ impl Http {
                 Retry::AsOftenAsAllowed => self.options.attempts,
             };
             if n_tried >= most {
-                if matches!(failure, Failure::Unreachable { .. }) {
-                    self.unreachable().insert(host.to_owned());
+                if let Failure::Unreachable { detail } = &failure {
+                    self.unreachable().insert(host.to_owned(), detail.clone());
                 }
                 return Err(failure.into());
             }
@@ -149,7 +157,7 @@ impl Http {
         }
     }
 
-    fn unreachable(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    fn unreachable(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
         self.unreachable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,13 +175,54 @@ impl Http {
         }
     }
 
-    /// Asks for what is at `url`, or for the rest of it.
-    pub(super) fn get(&self, url: &str, resume: Option<&Resume>) -> Result<Answer<'_>, Fault> {
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Asks for what is at `url`, or for the rest of it. Where a host does not take what we
+    /// say of ourselves, it is asked as anybody might: a token that has expired keeps one
+    /// from what is public.
+    pub(super) fn get(
+        &self,
+        url: &str,
+        resume: Option<&Resume>,
+        report: &dyn Report,
+    ) -> Result<Answer<'_>, Fault> {
+        let Some(credential) = self.identity.credential(url) else { return self.get_as(url, resume, None) };
+        let answer = self.get_as(url, resume, Some(&credential));
+        let status = match &answer {
+            Err(Fault::There(Failure::Status { status, .. })) => *status,
+            Ok(_) | Err(_) => return answer,
+        };
+        let is_refused = status == 401;
+        // What one may not see is said not to be there, by hosts that take tokens.
+        let may_be_refused = credential.is_token && matches!(status, 403 | 404);
+        if !is_refused && !may_be_refused {
+            return answer;
+        }
+        if is_refused && self.identity.is_refused(&credential, url) {
+            let text = format!("{} refuses {}; it is asked without", url::host(url), credential.from);
+            report.report(&Event::Warning { text: &text });
+        }
+        // The first answer says more than that nobody may read it.
+        self.get_as(url, resume, None).or(answer)
+    }
+
+    fn get_as(
+        &self,
+        url: &str,
+        resume: Option<&Resume>,
+        credential: Option<&Credential>,
+    ) -> Result<Answer<'_>, Fault> {
         if self.is_offline() {
             return Err(Failure::Offline.into());
         }
+        let plain = url::without_userinfo(url);
         // Whatever it is, a tarball or an index, it is compressed already.
-        let mut request = self.client.get(url).header(header::ACCEPT_ENCODING, "identity");
+        let mut request = self.client.get(plain).header(header::ACCEPT_ENCODING, "identity");
+        if let Some(credential) = credential {
+            request = request.header(header::AUTHORIZATION, credential.for_http());
+        }
         if let Some(Resume { from, etag }) = resume {
             request = request.header(header::RANGE, format!("bytes={from}-")).header(header::IF_RANGE, etag);
         }
@@ -233,32 +282,6 @@ impl Drop for Http {
         // Dropping it would wait for name lookups under way, for half a minute at times.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
-        }
-    }
-}
-
-/// How long was waited since enough bytes came. Time that we spend ourselves does not count.
-struct Pace {
-    limit: Duration,
-    waited: Duration,
-    n_bytes: usize,
-}
-
-impl Pace {
-    fn new(limit: Duration) -> Self {
-        Self { limit, waited: Duration::ZERO, n_bytes: 0 }
-    }
-
-    fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.waited)
-    }
-
-    /// One byte now and then is no progress.
-    fn got(&mut self, n_bytes: usize) {
-        const ENOUGH: usize = 1024;
-        self.n_bytes += n_bytes;
-        if self.n_bytes >= ENOUGH {
-            (self.waited, self.n_bytes) = (Duration::ZERO, 0);
         }
     }
 }
@@ -370,18 +393,5 @@ mod tests {
             let previous: Vec<_> = previous.into_iter().map(url).collect();
             assert_eq!(wrong_redirect(&previous, &url(next)), wrong, "{previous:?} to {next}");
         }
-    }
-
-    #[test]
-    fn a_kibibyte_starts_the_clock_anew_and_a_byte_does_not() {
-        let mut pace = Pace::new(Duration::from_secs(20));
-        pace.waited = Duration::from_secs(15);
-        pace.got(1023);
-        assert_eq!(pace.left(), Duration::from_secs(5));
-        pace.got(1);
-        assert_eq!(pace.left(), Duration::from_secs(20));
-        pace.waited = Duration::from_secs(25);
-        pace.got(1);
-        assert_eq!(pace.left(), Duration::ZERO);
     }
 }

@@ -108,7 +108,7 @@ fn read(url: &str, context: Context<'_>) -> Result<Vec<u8>, Fault> {
         { source }.read_to_end(&mut bytes).map_err(fs::at("read", &path)).map_err(unreadable)?;
         return if bytes.len() as u64 > LARGEST_BYTES { Err(too_large.into()) } else { Ok(bytes) };
     }
-    let mut answer = context.http.get(url, None)?;
+    let mut answer = context.http.get(url, None, context.report)?;
     while let Some(chunk) = answer.next()? {
         bytes.extend_from_slice(chunk.as_ref());
         if bytes.len() as u64 > LARGEST_BYTES {

@@ -4,11 +4,17 @@
 //! are held against what is known of them, and the whole archive is read under
 //! the rules of `policy`, before anything else may see it.
 
+mod checkout;
+mod credentials;
 mod download;
 mod error;
+mod even;
 mod failure;
+mod git;
 mod http;
 mod index;
+mod netrc;
+mod pace;
 mod partial;
 mod policy;
 mod resume;
@@ -16,6 +22,7 @@ mod sniff;
 mod stored;
 mod unpack;
 mod url;
+mod vendor;
 mod verify;
 mod walk;
 
@@ -25,26 +32,48 @@ mod tests;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use credentials::Credentials;
 pub use error::{FetchError, Tried};
 pub use failure::Failure;
 pub use http::{Http, HttpOptions};
 pub use index::fetch_index;
 pub use policy::{Flaw, Violation};
 pub use unpack::unpack;
-pub use url::{redacted, without_userinfo};
+pub use url::{redacted, without_secrets};
+pub use vendor::{VendorReport, vendor};
 
 use self::failure::Fault;
 use crate::model::{Description, PackageId, Sha256Digest};
 use crate::report::{Event, Report};
-use crate::resolve::{Candidate, ResolvedPackage};
+use crate::resolve::{Candidate, Checkout, ResolvedPackage};
 use crate::store::Store;
 
 /// What the bytes must be, from `layr.lock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     pub url: String,
+    pub checkout: Option<Checkout>,
     pub sha256: Sha256Digest,
     pub n_bytes: u64,
+}
+
+impl Pin {
+    /// Whether it is of what the lockfile locks: a package that comes from elsewhere by now,
+    /// or from another commit, may have the same version.
+    pub fn fits(&self, package: &ResolvedPackage) -> bool {
+        package.candidates.iter().any(|candidate| match (&self.checkout, &candidate.checkout) {
+            (None, None) => true,
+            (Some(pinned), Some(locked)) => {
+                let is_same_commit = match (&pinned.commit, &locked.commit) {
+                    (Some(pinned), Some(locked)) => pinned.as_str().starts_with(locked.as_str()),
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                };
+                is_same_commit && pinned.subfolder == locked.subfolder
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        })
+    }
 }
 
 /// A package to fetch.
@@ -60,6 +89,8 @@ pub struct SourceTarball {
     pub id: PackageId,
     /// Where it was found, as the lockfile's repository has it: what `layr.lock` records.
     pub url: String,
+    /// What of the repository at `url` it was made of, with all of the commit's digits.
+    pub checkout: Option<Checkout>,
     pub sha256: Sha256Digest,
     pub n_bytes: u64,
     pub description: Description,
@@ -112,8 +143,14 @@ fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, F
     }
     let mut tried = Vec::new();
     for candidate in places(request) {
-        let wanted = verify::Wanted { id: &package.id, md5: candidate.md5.as_deref(), pin: pin.as_ref() };
-        match download::obtain(&candidate.url, &wanted, context) {
+        let wanted = verify::Wanted {
+            id: &package.id,
+            md5: candidate.md5.as_deref(),
+            sha256: candidate.sha256,
+            by: if candidate.copy.is_some() { "the vendored index" } else { "the lockfile" },
+            pin: pin.as_ref(),
+        };
+        match download::obtain(&candidate, &wanted, context) {
             Ok(tarball) => {
                 let n_bytes = tarball.n_bytes;
                 if !tarball.from_store {
@@ -123,7 +160,8 @@ fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, F
             }
             Err(Fault::Here(error)) => return Err(error),
             Err(Fault::There(failure)) => {
-                tried.push(Tried { url: url::redacted(&context.http.place(&candidate.url)), failure });
+                let asked = candidate.copy.unwrap_or_else(|| context.http.place(&candidate.url));
+                tried.push(Tried { url: url::redacted(&asked), failure });
             }
         }
     }
@@ -133,11 +171,17 @@ fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, F
     Err(FetchError::NotFetched { package: package.id.clone(), tried, newest: package.newest.clone() })
 }
 
-/// Where to look: what is pinned first, then the candidates, each once.
+/// Where to look: copies that are at hand first, then what is pinned, then the candidates,
+/// each once. A candidate's URL may hold a password that the pinned one has not.
 fn places(request: &Request) -> Vec<Candidate> {
     let candidates = &request.package.candidates;
     let Some(pin) = &request.pin else { return candidates.clone() };
-    let mut places = vec![Candidate { url: pin.url.clone(), md5: None }];
-    places.extend(candidates.iter().filter(|candidate| candidate.url != pin.url).cloned());
-    places
+    let is_pinned = |candidate: &Candidate| url::without_secrets(&candidate.url) == pin.url;
+    let pinned = Candidate { checkout: pin.checkout.clone(), ..Candidate::tarball(pin.url.clone()) };
+    let (copies, others): (Vec<_>, Vec<_>) =
+        candidates.iter().cloned().partition(|candidate| candidate.copy.is_some());
+    let known = others.iter().find(|candidate| is_pinned(candidate)).map(|candidate| candidate.url.clone());
+    let pinned = Candidate { url: known.unwrap_or(pinned.url), ..pinned };
+    let others = others.into_iter().filter(|candidate| !is_pinned(candidate));
+    copies.into_iter().chain([pinned]).chain(others).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! `R CMD build` writes plain files and folders below one folder named after the package,
 //! and nothing else; so whatever else is found was not made by it, and is refused rather
-//! than interpreted. Where programs read one archive in two ways, it is refused too.
+//! than interpreted. Where programs read one archive in two ways, it is refused too. The
+//! archive of a repository may name its folder as it likes, and hold symbolic links.
 
 use std::collections::BTreeMap;
 
@@ -106,6 +107,12 @@ pub enum Flaw {
     Ambiguous { why: &'static str },
     #[error("goes on after its end")]
     TrailingData,
+    #[error("is a link out of the repository, to `{target}`")]
+    LinkOut { target: String },
+    #[error("is a link to `{target}`, which is not there")]
+    LinkNowhere { target: String },
+    #[error("is a link that leads in a circle")]
+    LinkCircle,
 }
 
 /// One entry's header, with what long-name headers before it say.
@@ -126,6 +133,10 @@ pub(super) enum Verdict {
     Folder {
         path: String,
     },
+    /// A symbolic link, which only a repository may hold.
+    Link {
+        path: String,
+    },
     /// `./`, the folder that the archive is unpacked into.
     Nothing,
 }
@@ -134,11 +145,21 @@ pub(super) enum Verdict {
 enum Claim {
     File,
     Folder,
+    Link,
+}
+
+/// The one folder that all of an archive lies in.
+#[derive(Debug)]
+enum Top<'a> {
+    /// A source tarball's: the package's name.
+    Package(&'a str),
+    /// A repository's: whatever the first entry says.
+    Any(Option<String>),
 }
 
 /// Judges the entries of one archive, one after the other.
 pub(super) struct Judge<'a> {
-    package: &'a str,
+    top: Top<'a>,
     limits: Limits,
     n_entries: u64,
     total_bytes: u64,
@@ -148,8 +169,18 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
+    /// For a package's source tarball.
     pub(super) fn new(package: &'a str, limits: Limits) -> Self {
-        Self { package, limits, n_entries: 0, total_bytes: 0, names_bytes: 0, claims: BTreeMap::new() }
+        Self::with_top(Top::Package(package), limits)
+    }
+
+    /// For the archive of a repository that a package lies in.
+    pub(super) fn of_repository(limits: Limits) -> Self {
+        Self::with_top(Top::Any(None), limits)
+    }
+
+    fn with_top(top: Top<'a>, limits: Limits) -> Self {
+        Self { top, limits, n_entries: 0, total_bytes: 0, names_bytes: 0, claims: BTreeMap::new() }
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -176,13 +207,20 @@ impl<'a> Judge<'a> {
 
     /// Decides on a file or folder.
     pub(super) fn judge(&mut self, head: &Head<'_>) -> Result<Verdict, Flaw> {
-        let claim = claim_of(head)?;
+        let claim = match (&self.top, head.kind) {
+            (Top::Any(_), b'2') => Claim::Link,
+            (Top::Any(_) | Top::Package(_), _) => claim_of(head)?,
+        };
         let Some(path) = normal_path(head.name, self.limits)? else {
             return if claim == Claim::Folder { Ok(Verdict::Nothing) } else { Err(Flaw::EmptyName) };
         };
         let (top, below) = path.split_once('/').unwrap_or((&path, ""));
-        if top != self.package || (below.is_empty() && claim == Claim::File) {
-            return Err(Flaw::Outside { expected: self.package.to_owned() });
+        let expected = match &mut self.top {
+            Top::Package(package) => package,
+            Top::Any(first) => first.get_or_insert_with(|| top.to_owned()).as_str(),
+        };
+        if top != expected || (below.is_empty() && claim != Claim::Folder) {
+            return Err(Flaw::Outside { expected: expected.to_owned() });
         }
         self.names_bytes += path.len();
         if self.names_bytes > self.limits.names_bytes {
@@ -192,6 +230,7 @@ impl<'a> Judge<'a> {
         Ok(match claim {
             Claim::File => Verdict::File { path },
             Claim::Folder => Verdict::Folder { path },
+            Claim::Link => Verdict::Link { path },
         })
     }
 

@@ -3,7 +3,8 @@
 use super::url::redacted;
 use super::verify::{Verified, Wanted, described, description_text};
 use super::{FetchError, Pin, Request, SourceTarball, places};
-use crate::model::{PackageId, Sha256Digest};
+use crate::model::{CommitId, PackageId, Sha256Digest, Subfolder};
+use crate::resolve::{Candidate, Checkout};
 use crate::store::{Kind, SourceRecord, Store, StoreError};
 use crate::sys::hash::sha256;
 
@@ -12,8 +13,8 @@ use crate::sys::hash::sha256;
 pub(super) fn find(request: &Request, store: &Store) -> Result<Option<SourceTarball>, FetchError> {
     let id = &request.package.id;
     for place in places(request) {
-        let wanted = Wanted { id, md5: None, pin: request.pin.as_ref() };
-        if let Some(tarball) = find_at(&place.url, &wanted, store)? {
+        let wanted = Wanted { id, md5: None, sha256: place.sha256, by: "", pin: request.pin.as_ref() };
+        if let Some(tarball) = find_at(&place, &wanted, store)? {
             return Ok(Some(tarball));
         }
     }
@@ -23,21 +24,28 @@ pub(super) fn find(request: &Request, store: &Store) -> Result<Option<SourceTarb
     }
 }
 
-/// What was fetched from `url` before.
+/// What was fetched from a place before.
 pub(super) fn find_at(
-    url: &str,
+    candidate: &Candidate,
     wanted: &Wanted<'_>,
     store: &Store,
 ) -> Result<Option<SourceTarball>, FetchError> {
-    let Some(record) = store.record::<SourceRecord>(Kind::Source, &key(url))? else { return Ok(None) };
+    // Files without a commit can be others by now.
+    let can_change = candidate.checkout.as_ref().is_some_and(Checkout::can_change);
+    if can_change && wanted.pin.is_none() {
+        return Ok(None);
+    }
+    let Some(record) = store.record::<SourceRecord>(Kind::Source, &key(candidate))? else { return Ok(None) };
     let Ok(sha256) = record.sha256.parse::<Sha256Digest>() else { return Ok(None) };
-    let is_pinned = wanted.pin.is_none_or(|pin| pin.sha256 == sha256);
+    let is_pinned = wanted.digest().is_none_or(|(expected, _)| expected == sha256);
     if !is_pinned || !store.has_blob_of(sha256, record.n_bytes) {
         return Ok(None);
     }
     let Ok(description) = described(&record.description, wanted.id) else { return Ok(None) };
-    let (id, n_bytes) = (wanted.id.clone(), record.n_bytes);
-    Ok(Some(SourceTarball { id, url: url.to_owned(), sha256, n_bytes, description, from_store: true }))
+    let text = record.description;
+    let verified = Verified { sha256, n_bytes: record.n_bytes, description, text };
+    let found = Found { verified, candidate, commit: record.commit.and_then(|text| text.parse().ok()) };
+    Ok(Some(SourceTarball { from_store: true, ..found.tarball() }))
 }
 
 /// A blob that came by another URL, such as a mirror's: it is looked into once.
@@ -53,7 +61,8 @@ fn find_by_digest(id: &PackageId, pin: &Pin, store: &Store) -> Result<Option<Sou
     };
     let Ok(description) = described(&text, id) else { return Ok(None) };
     let verified = Verified { sha256: pin.sha256, n_bytes: pin.n_bytes, description, text };
-    let tarball = keep(verified, &pin.url, store)?;
+    let candidate = Candidate { checkout: pin.checkout.clone(), ..Candidate::tarball(pin.url.clone()) };
+    let tarball = keep(Found { verified, candidate: &candidate, commit: None }, store)?;
     Ok(Some(SourceTarball { from_store: true, ..tarball }))
 }
 
@@ -65,16 +74,48 @@ pub(super) fn damage(digest: Sha256Digest, store: &Store) -> Result<Option<Store
     if matches!(error, StoreError::Corrupt { .. }) { Ok(Some(error)) } else { Err(error) }
 }
 
-/// Records what was found at `url`; its blob is in the store already.
-pub(super) fn keep(verified: Verified, url: &str, store: &Store) -> Result<SourceTarball, StoreError> {
-    let Verified { sha256, n_bytes, description, text } = verified;
-    // The store can be shared, and passwords are none of its business.
-    let record = SourceRecord { url: redacted(url), sha256: sha256.to_hex(), n_bytes, description: text };
-    store.put_record(Kind::Source, &key(url), &record)?;
-    let id = description.id.clone();
-    Ok(SourceTarball { id, url: url.to_owned(), sha256, n_bytes, description, from_store: false })
+/// What was found at a place.
+pub(super) struct Found<'a> {
+    pub(super) verified: Verified,
+    pub(super) candidate: &'a Candidate,
+    /// All digits of the commit, where the place says it.
+    pub(super) commit: Option<CommitId>,
 }
 
-fn key(url: &str) -> String {
-    sha256(url.as_bytes()).to_hex()
+impl Found<'_> {
+    fn tarball(self) -> SourceTarball {
+        let Verified { sha256, n_bytes, description, .. } = self.verified;
+        let (id, url) = (description.id.clone(), self.candidate.url.clone());
+        let checkout = self.candidate.checkout.clone();
+        let checkout = checkout.map(|locked| Checkout { commit: self.commit.or(locked.commit), ..locked });
+        SourceTarball { id, url, checkout, sha256, n_bytes, description, from_store: false }
+    }
+}
+
+/// Records what was found; its blob is in the store already.
+pub(super) fn keep(found: Found<'_>, store: &Store) -> Result<SourceTarball, StoreError> {
+    let Found { verified, candidate, commit } = &found;
+    let record = SourceRecord {
+        // The store can be shared, and passwords are none of its business.
+        url: redacted(&candidate.url),
+        sha256: verified.sha256.to_hex(),
+        n_bytes: verified.n_bytes,
+        description: verified.text.clone(),
+        commit: commit.as_ref().map(ToString::to_string),
+    };
+    store.put_record(Kind::Source, &key(candidate), &record)?;
+    Ok(found.tarball())
+}
+
+/// A URL has several packages where it is a repository's, and other bytes for each commit.
+fn key(Candidate { url, checkout, .. }: &Candidate) -> String {
+    let text = match checkout {
+        None => url.clone(),
+        Some(Checkout { commit, reference, subfolder }) => {
+            let commit = commit.as_ref().map(CommitId::as_str).or(reference.as_deref());
+            let subfolder = subfolder.as_ref().map(Subfolder::as_str);
+            [url, commit.unwrap_or_default(), subfolder.unwrap_or_default()].join("\n")
+        }
+    };
+    sha256(text.as_bytes()).to_hex()
 }

@@ -40,7 +40,7 @@ pub(super) fn unpack_within(limits: Limits, source: &Source<'_>, folder: &Path) 
         return Err(FetchError::NotFresh { path: package_folder });
     }
     let mut judge = Judge::new(id.name.as_str(), limits);
-    let mut unpacker = Unpacker { folder, open: None };
+    let mut unpacker = Unpacker::into(folder);
     let walked = walk(store.open_blob(tarball)?, &mut judge, &mut unpacker)
         .and_then(|()| Ok(settle(&package_folder)?));
     let Err(error) = walked else { return Ok(()) };
@@ -65,9 +65,15 @@ fn fixed_time() -> SystemTime {
 }
 
 /// Writes files below a folder that nobody else writes to.
-struct Unpacker<'a> {
+pub(super) struct Unpacker<'a> {
     folder: &'a Path,
     open: Option<(PathBuf, File)>,
+}
+
+impl<'a> Unpacker<'a> {
+    pub(super) fn into(folder: &'a Path) -> Self {
+        Self { folder, open: None }
+    }
 }
 
 impl Visitor for Unpacker<'_> {

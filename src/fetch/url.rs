@@ -4,20 +4,47 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// The URL without the password that it may hold: `https://***@host/…`.
+/// The URL without the secrets that it may hold: `https://***@host/…?token=***`.
 pub fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else { return without_secret_values(url) };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority_end].rfind('@') {
-        Some(at) => format!("{scheme}://***{}", &rest[at..]),
-        None => url.to_owned(),
+        Some(at) => format!("{scheme}://***{}", without_secret_values(&rest[at..])),
+        None => without_secret_values(url),
     }
 }
 
-/// The URL without the name and password that it may hold, still good for asking: what is
-/// written to files that are committed.
-pub fn without_userinfo(url: &str) -> String {
-    redacted(url).replacen("://***@", "://", 1)
+/// Values of a query whose names say that they are secret.
+fn without_secret_values(url: &str) -> String {
+    const SECRET: [&str; 7] = ["token", "key", "secret", "password", "passwd", "auth", "sig"];
+    let Some((before, query)) = url.split_once('?') else { return url.to_owned() };
+    let shown = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
+            format!("{name}=***")
+        }
+        _ => pair.to_owned(),
+    });
+    format!("{before}?{}", shown.collect::<Vec<_>>().join("&"))
+}
+
+/// The URL without the secrets that it may hold, still good for asking where it held none
+/// but a name and password: what is written to files that are committed.
+pub fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return without_secret_values(url) };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest[..authority_end].rfind('@') else { return without_secret_values(url) };
+    // By ssh, the name is no secret but part of the address.
+    let user = rest[..at].split(':').next().filter(|_| scheme.ends_with("ssh"));
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    format!("{scheme}://{user}{}", without_secret_values(&rest[at + 1..]))
+}
+
+/// The URL to ask, once its name and password are known apart from it.
+pub(super) fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let at = rest[..authority_end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[at..])
 }
 
 /// The server a URL is of, with its port.
@@ -25,6 +52,30 @@ pub(super) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// The server without its port; `[::1]` keeps its brackets.
+pub(super) fn host_name(url: &str) -> &str {
+    let host = host(url);
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Scheme and server: what git's settings for a server are keyed by.
+pub(super) fn origin(url: &str) -> String {
+    let scheme = url.split_once("://").map_or("https", |(scheme, _)| scheme);
+    format!("{scheme}://{}", host(url))
+}
+
+/// The name and the password in a URL, decoded.
+pub(super) fn userinfo(url: &str) -> Option<(String, String)> {
+    let (_, rest) = url.split_once("://")?;
+    let (userinfo, _) = rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())].rsplit_once('@')?;
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    let decoded = |text: &str| String::from_utf8_lossy(&percent_decoded(text.as_bytes())).into_owned();
+    Some((decoded(user), decoded(password)))
 }
 
 /// The URL to ask instead: where its beginning is one of `overrides`, the longest that
@@ -76,12 +127,14 @@ mod tests {
             ("https://a@b:c@host:8080/x", "https://***@host:8080/x"),
             ("https://host/a@b", "https://host/a@b"), // a path may hold an `@`
             ("https://host?q=a@b", "https://host?q=a@b"),
+            ("https://host/x?private_token=s&at=1", "https://host/x?private_token=***&at=1"),
             ("nonsense", "nonsense"),
         ];
         for (url, shown) in cases {
             assert_eq!(redacted(url), shown);
         }
-        assert_eq!(without_userinfo("https://user:secret@host/a@b"), "https://host/a@b");
+        assert_eq!(without_secrets("https://user:secret@host/a@b?sig=s"), "https://host/a@b?sig=***");
+        assert_eq!(without_secrets("git+ssh://git:secret@host/a"), "git+ssh://git@host/a");
         assert_eq!(host("https://user:secret@host:8080/a@b"), "host:8080");
     }
 

@@ -19,7 +19,18 @@ pub(super) struct Wanted<'a> {
     pub(super) id: &'a PackageId,
     /// From the package index, hexadecimal.
     pub(super) md5: Option<&'a str>,
+    pub(super) sha256: Option<Sha256Digest>,
+    /// Who says what `sha256` is.
+    pub(super) by: &'static str,
     pub(super) pin: Option<&'a Pin>,
+}
+
+impl Wanted<'_> {
+    /// What the digest has to be, and who says so.
+    pub(super) fn digest(&self) -> Option<(Sha256Digest, &'static str)> {
+        let by_lockfile = || Some((self.sha256?, self.by));
+        self.pin.map(|pin| (pin.sha256, "layr.lock")).or_else(by_lockfile)
+    }
 }
 
 /// What is known of a file once all of it was read.
@@ -43,11 +54,11 @@ pub(super) fn verify(path: &Path, wanted: &Wanted<'_>) -> Result<Verified, Fault
     if let Some(what) = sniff::not_gzip(&first) {
         return Err(Failure::NotGzip { what }.into());
     }
-    match (wanted.pin, wanted.md5) {
-        (Some(pin), _) if pin.sha256 != sha256 => {
-            return Err(Failure::WrongSha256 { expected: pin.sha256, actual: sha256 }.into());
+    match (wanted.digest(), wanted.md5) {
+        (Some((expected, by)), _) if expected != sha256 => {
+            return Err(Failure::WrongSha256 { expected, actual: sha256, by }.into());
         }
-        // Where there is a pin, the weaker check has nothing to add.
+        // Where there is a digest, the weaker check has nothing to add.
         (None, Some(expected)) if !expected.eq_ignore_ascii_case(&md5) => {
             return Err(Failure::WrongMd5 { expected: expected.to_owned(), actual: md5 }.into());
         }
@@ -59,7 +70,7 @@ pub(super) fn verify(path: &Path, wanted: &Wanted<'_>) -> Result<Verified, Fault
     Ok(Verified { sha256, n_bytes, description, text })
 }
 
-fn digests(mut reader: impl Read) -> std::io::Result<(Sha256Digest, String, u64)> {
+pub(super) fn digests(mut reader: impl Read) -> std::io::Result<(Sha256Digest, String, u64)> {
     let (mut sha256, mut md5, mut n_bytes) = (Sha256::new(), Md5::new(), 0);
     let mut buffer = vec![0; 256 << 10];
     loop {

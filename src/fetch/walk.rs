@@ -20,6 +20,10 @@ pub(super) trait Visitor {
     fn file(&mut self, path: &str, is_executable: bool) -> Result<(), PathError>;
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), PathError>;
     fn end(&mut self) -> Result<(), PathError>;
+    /// A symbolic link, which only repositories hold; its target is as the archive has it.
+    fn link(&mut self, _path: &str, _target: &str) {}
+    /// The comment on the archive as a whole: `git archive` writes the commit there.
+    fn comment(&mut self, _text: &str) {}
 }
 
 /// Why a walk ended early.
@@ -46,6 +50,7 @@ impl From<PathError> for WalkError {
 #[derive(Debug, Default)]
 struct Prelude {
     gnu_name: Option<Vec<u8>>,
+    gnu_target: Option<Vec<u8>>,
     pax: Option<Pax>,
 }
 
@@ -53,6 +58,8 @@ struct Prelude {
 struct Pax {
     path: Option<Vec<u8>>,
     size: Option<u64>,
+    target: Option<Vec<u8>>,
+    comment: Option<String>,
 }
 
 /// Reads the whole archive.
@@ -71,7 +78,10 @@ pub(super) fn walk(
         let kind = entry.header().entry_type().as_byte();
         if matches!(kind, b'L' | b'K' | b'x' | b'g') {
             let longest = judge.limits().path_bytes * 4;
-            note(&mut prelude, kind, &mut entry, longest).map_err(Violation::of_archive)?;
+            let noted = note(&mut prelude, kind, &mut entry, longest).map_err(Violation::of_archive)?;
+            if let Some(comment) = noted {
+                visitor.comment(&comment);
+            }
         } else {
             let prelude = std::mem::take(&mut prelude);
             let name = prelude.gnu_name.clone().or_else(|| prelude.pax.as_ref()?.path.clone());
@@ -79,6 +89,10 @@ pub(super) fn walk(
             let head = Head { name: &name, kind, n_bytes };
             let verdict = unambiguous(&prelude, &head).and_then(|()| judge.judge(&head));
             let verdict = verdict.map_err(|flaw| Violation::of_entry(&name, flaw))?;
+            if let Verdict::Link { path } = &verdict {
+                let target = target(&prelude, entry.header());
+                visitor.link(path, &target.map_err(|flaw| Violation::of_entry(&name, flaw))?);
+            }
             visit(&verdict, n_bytes, &mut entry, visitor)?;
         }
     }
@@ -100,11 +114,25 @@ fn unambiguous(prelude: &Prelude, head: &Head<'_>) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// Reads a header that describes the entry after it.
-fn note(prelude: &mut Prelude, kind: u8, body: &mut dyn Read, longest: usize) -> Result<(), Flaw> {
-    if kind == b'K' {
-        return Ok(()); // the target of a link, which is refused in any case
-    }
+/// Where a link leads.
+fn target(prelude: &Prelude, header: &tar::Header) -> Result<String, Flaw> {
+    let pax = prelude.pax.as_ref().and_then(|pax| pax.target.clone());
+    let target = match (&prelude.gnu_target, pax) {
+        (Some(_), Some(_)) => return Err(Flaw::Ambiguous { why: "it has two targets" }),
+        (Some(target), None) => target.clone(),
+        (None, Some(target)) => target,
+        (None, None) => header.link_name_bytes().unwrap_or_default().into_owned(),
+    };
+    String::from_utf8(target).ok().ok_or(Flaw::NotUtf8)
+}
+
+/// Reads a header that describes the entry after it, or, with a comment, all of them.
+fn note(
+    prelude: &mut Prelude,
+    kind: u8,
+    body: &mut dyn Read,
+    longest: usize,
+) -> Result<Option<String>, Flaw> {
     let mut bytes = Vec::new();
     body.take(longest as u64 + 1).read_to_end(&mut bytes).map_err(|error| flaw_of(&error))?;
     if bytes.len() > longest {
@@ -112,23 +140,24 @@ fn note(prelude: &mut Prelude, kind: u8, body: &mut dyn Read, longest: usize) ->
     }
     let twice = Flaw::Ambiguous { why: "two headers for one entry" };
     match kind {
-        b'L' if prelude.gnu_name.is_some() => Err(twice),
-        b'L' => {
+        b'L' if prelude.gnu_name.is_some() => return Err(twice),
+        b'K' if prelude.gnu_target.is_some() => return Err(twice),
+        b'x' if prelude.pax.is_some() => return Err(twice),
+        b'L' | b'K' => {
             let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             bytes.truncate(end);
-            prelude.gnu_name = Some(bytes);
-            Ok(())
+            let place = if kind == b'L' { &mut prelude.gnu_name } else { &mut prelude.gnu_target };
+            *place = Some(bytes);
         }
-        b'x' if prelude.pax.is_some() => Err(twice),
-        b'x' => {
-            prelude.pax = Some(parse_pax(&bytes)?);
-            Ok(())
-        }
+        b'x' => prelude.pax = Some(parse_pax(&bytes)?),
         // `git archive` writes one with a comment. One that renames all that follows is
         // obeyed by some programs only.
-        _ if parse_pax(&bytes)? == Pax::default() => Ok(()),
-        _ => Err(Flaw::Ambiguous { why: "a global header with a name or size" }),
+        _ => match parse_pax(&bytes)? {
+            Pax { path: None, size: None, target: None, comment } => return Ok(comment),
+            Pax { .. } => return Err(Flaw::Ambiguous { why: "a global header with a name or size" }),
+        },
     }
+    Ok(None)
 }
 
 /// `length key=value\n`, repeated; the length counts all of it.
@@ -138,6 +167,8 @@ fn parse_pax(mut bytes: &[u8]) -> Result<Pax, Flaw> {
         let (key, value, rest) = pax_record(bytes).ok_or(Flaw::Ambiguous { why: "a malformed header" })?;
         match key {
             b"path" => pax.path = Some(value.to_owned()),
+            b"linkpath" => pax.target = Some(value.to_owned()),
+            b"comment" => pax.comment = String::from_utf8(value.to_owned()).ok(),
             b"size" => {
                 let size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
                 pax.size = Some(size.ok_or(Flaw::Ambiguous { why: "a malformed header" })?);
@@ -166,7 +197,7 @@ fn visit(
     visitor: &mut dyn Visitor,
 ) -> Result<(), WalkError> {
     let path = match verdict {
-        Verdict::Nothing => return Ok(()),
+        Verdict::Nothing | Verdict::Link { .. } => return Ok(()),
         Verdict::Folder { path } => return Ok(visitor.folder(path)?),
         Verdict::File { path } => path,
     };
@@ -216,8 +247,9 @@ mod tests {
 
     #[test]
     fn a_pax_header_is_read_by_its_lengths_alone() {
-        let pax =
-            |path: Option<&str>, size| Some(Pax { path: path.map(|path| path.as_bytes().to_owned()), size });
+        let pax = |path: Option<&str>, size| {
+            Some(Pax { path: path.map(|path| path.as_bytes().to_owned()), size, ..Pax::default() })
+        };
         let cases: [(&[u8], Option<Pax>); 9] = [
             (b"", pax(None, None)),
             (b"11 path=ab\n", pax(Some("ab"), None)),

@@ -1,5 +1,6 @@
 //! The only place that knows the order of the stages: lockfiles to layers.
 
+mod check;
 mod finishing;
 mod hashes;
 mod memory;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use check::{CheckReport, FunctionCheck, FunctionWhy, check, vendor, why};
 pub use hashes::VerifyHashes;
 pub use memory::catalogue;
 pub use record::manifest;
@@ -46,6 +48,8 @@ pub struct Services {
     pub interrupt: Interrupt,
     /// Whether the network may not be used.
     pub offline: bool,
+    /// Where `~` leads to.
+    pub home: Option<PathBuf>,
     /// Where programs are looked for.
     pub search_path: OsString,
 }
@@ -75,6 +79,8 @@ pub struct BuildRequest {
     /// Fail rather than change layr.lock.
     pub locked: bool,
     pub layr_lock: PathBuf,
+    /// A folder that `layr vendor` made, to take sources from before all others.
+    pub vendor: Option<PathBuf>,
     pub out: PathBuf,
 }
 

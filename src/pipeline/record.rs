@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{BuildReport, FunctionReport, PackageReport, memory};
 use crate::fetch;
-use crate::layr_lock::{LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
+use crate::layr_lock::{Form, LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::manifest::{
     Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage,
 };
@@ -65,7 +65,7 @@ fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage>
             layer: layer.name.clone(),
             tree: tree.digest,
             unzipped_bytes: tree.unzipped_bytes,
-            source_url: fetch::without_userinfo(&tarball.url),
+            source_url: fetch::without_secrets(&tarball.url),
             source_sha256: tarball.sha256,
             license: tarball.description.license.clone(),
         })
@@ -111,7 +111,16 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
             sources.entry(built.id.clone()).or_insert_with(|| LockedSource {
                 name: built.id.name.to_string(),
                 version: built.id.version.to_string(),
-                url: fetch::without_userinfo(&tarball.url),
+                url: fetch::without_secrets(&tarball.url),
+                form: tarball.checkout.as_ref().map(|_| Form::Files),
+                commit: tarball
+                    .checkout
+                    .as_ref()
+                    .and_then(|checkout| checkout.commit.as_ref().map(ToString::to_string)),
+                subfolder: tarball
+                    .checkout
+                    .as_ref()
+                    .and_then(|checkout| checkout.subfolder.as_ref().map(ToString::to_string)),
                 sha256: tarball.sha256.to_hex(),
                 size: tarball.n_bytes,
                 dependencies: dependencies.iter().map(ToString::to_string).collect(),

@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 
 use super::select::{self, Needs};
 use super::{
-    BuildReport, BuildRequest, BuiltFunction, FunctionReport, Planned, Prepared, Services, memory, record,
+    BuildReport, BuildRequest, BuiltFunction, FunctionReport, FunctionRequest, Planned, Prepared, Services,
+    memory, record,
 };
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::build::{self, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
-use crate::layr_lock::{LayrLock, LayrLockError};
+use crate::layr_lock::{Form, LayrLock, LayrLockError, LockedSource};
 use crate::lockfile::{LockedPackage, Lockfile};
 use crate::manifest::{self, Manifest};
-use crate::model::{LAMBDA, RVersion};
+use crate::model::{LAMBDA, RVersion, Sha256Digest, Subfolder};
 use crate::pack::{self, Naming, Output};
 use crate::plan::{self, Demand, Plan};
 use crate::report::{Event, Stage};
-use crate::resolve::{self, Graph, PackageIndex, Resolution};
+use crate::resolve::{self, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
 use crate::sys::fs;
 use crate::sys::hash::sha256;
 
@@ -46,18 +47,21 @@ impl Run<'_> {
     pub(super) fn prepare(&self, locked: &LayrLock) -> Result<Vec<Prepared>, Error> {
         let mut read = Vec::new();
         for request in &self.request.functions {
-            let lockfile = select::read_lockfile(request)?;
-            for text in &lockfile.warnings {
-                self.services.report.report(&Event::Warning { text });
-            }
+            let lockfile = self.read(request)?;
             let code_bytes = request.code.as_deref().map(select::folder_bytes).transpose()?.unwrap_or(0);
-            read.push((request, select::without_managers(lockfile, &self.request.keep), code_bytes));
+            read.push((request, lockfile, code_bytes));
         }
         let n_items = read.iter().map(|(_, lockfile, _)| lockfile.packages.len()).sum();
         self.services.report.report(&Event::Started { stage: Stage::Fetch, n_items });
         let prepared = read.into_iter().map(|(request, lockfile, code_bytes)| {
-            let resolution = self.resolve(&lockfile, locked)?;
-            let tarballs = self.fetch(&resolution, locked)?;
+            let resolution = self.resolve(request, &lockfile, locked)?;
+            if !resolution.lost.is_empty() {
+                return Err(Error::Resolve(resolution.lost));
+            }
+            let (tarballs, errors) = self.fetch(&resolution, locked)?;
+            if !errors.is_empty() {
+                return Err(Error::Fetch(errors));
+            }
             Ok(Prepared { request: request.clone(), lockfile, tarballs, code_bytes })
         });
         let prepared: Result<Vec<_>, Error> = prepared.collect();
@@ -67,12 +71,29 @@ impl Run<'_> {
         Ok(prepared)
     }
 
+    /// What is to be built of a lockfile.
+    pub(super) fn read(&self, request: &FunctionRequest) -> Result<Lockfile, Error> {
+        let lockfile = select::read_lockfile(request)?;
+        for text in &lockfile.warnings {
+            self.services.report.report(&Event::Warning { text });
+        }
+        Ok(select::without_managers(lockfile, &self.request.keep))
+    }
+
     /// The indexes are asked only where layr.lock does not say where a package is.
-    fn resolve(&self, lockfile: &Lockfile, locked: &LayrLock) -> Result<Resolution, Error> {
+    pub(super) fn resolve(
+        &self,
+        function: &FunctionRequest,
+        lockfile: &Lockfile,
+        locked: &LayrLock,
+    ) -> Result<Resolution, Error> {
         let Services { store, http, report, .. } = self.services;
-        let is_pinned = |package: &LockedPackage| locked.source(&package.id).is_some();
+        let vendored = self.vendored()?;
+        let is_known = |package: &LockedPackage| {
+            locked.source(&package.id).is_some() || vendored.contains_key(&package.id)
+        };
         let mut indexes = BTreeMap::new();
-        if !lockfile.packages.values().all(is_pinned) {
+        if !lockfile.packages.values().all(is_known) {
             for url in resolve::repository_urls(lockfile) {
                 let text = fetch::fetch_index(&url, http, store, &**report)
                     .map_err(|error| Error::Fetch(vec![error]))?;
@@ -87,18 +108,46 @@ impl Run<'_> {
                 }
             }
         }
-        resolve::resolve(lockfile, &indexes).map_err(Error::Resolve)
+        let project = select::project(function, self.request, self.services.home.as_deref())?;
+        let known = Known { indexes: &indexes, project: &project, vendored: &vendored };
+        let resolution = resolve::resolve(lockfile, &known);
+        for text in &resolution.warnings {
+            report.report(&Event::Warning { text });
+        }
+        Ok(resolution)
     }
 
-    fn fetch(&self, resolution: &Resolution, locked: &LayrLock) -> Result<Vec<SourceTarball>, Error> {
+    fn vendored(&self) -> Result<Vendored, Error> {
+        let Some(folder) = &self.request.vendor else { return Ok(Vendored::new()) };
+        let text = fs::read(&folder.join("src/contrib/PACKAGES"))?;
+        let (text, url) = (String::from_utf8_lossy(&text), select::file_url(folder));
+        resolve::vendored(&text, &url)
+            .map_err(|source| Error::Vendor { folder: folder.display().to_string(), source })
+    }
+
+    /// What could be had, and why the rest could not.
+    pub(super) fn fetch(
+        &self,
+        resolution: &Resolution,
+        locked: &LayrLock,
+    ) -> Result<(Vec<SourceTarball>, Vec<FetchError>), Error> {
         let Services { store, http, report, .. } = self.services;
-        let pin = |(url, sha256, n_bytes): (&str, _, _)| fetch::Pin { url: url.to_owned(), sha256, n_bytes };
+        let pin = |(source, sha256): (&LockedSource, Sha256Digest)| fetch::Pin {
+            url: source.url.clone(),
+            checkout: source.form.map(|Form::Files| Checkout {
+                commit: source.commit.as_ref().and_then(|text| text.parse().ok()),
+                reference: None,
+                subfolder: source.subfolder.as_ref().and_then(|text| Subfolder::parse(text).ok()?),
+            }),
+            sha256,
+            n_bytes: source.size,
+        };
         let requests: Vec<_> = resolution
             .packages
             .iter()
             .map(|package| fetch::Request {
                 package: package.clone(),
-                pin: locked.source(&package.id).map(pin),
+                pin: locked.source(&package.id).map(pin).filter(|pin| pin.fits(package)),
             })
             .collect();
         if let (true, Some(new)) =
@@ -115,7 +164,7 @@ impl Run<'_> {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(tarballs) } else { Err(Error::Fetch(errors)) }
+        Ok((tarballs, errors))
     }
 
     pub(super) fn engine(&self) -> Result<&Engine, Error> {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::BuildRequest;
 use crate::error::Error;
 use crate::finish::Finished;
 use crate::lockfile::{self, Lockfile};
 use crate::model::PackageName;
 use crate::plan::{FunctionDemand, SizedTree, TreeId};
-use crate::resolve::Graph;
+use crate::resolve::{Graph, Project};
 use crate::sys::fs;
 
 /// One function: its lockfile and its code.
@@ -23,6 +24,62 @@ pub(super) fn read_lockfile(request: &FunctionRequest) -> Result<Lockfile, Error
     let bytes = fs::read(&request.lockfile).map_err(|source| Error::ReadLockfile { source })?;
     let failed = |source| Error::Lockfile { path: request.lockfile.display().to_string(), source };
     lockfile::read(&bytes).map_err(failed)
+}
+
+/// What of a lockfile's project can hold sources.
+pub(super) fn project(
+    function: &FunctionRequest,
+    request: &BuildRequest,
+    home: Option<&Path>,
+) -> Result<Project, Error> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(fs::at("find", path));
+    let root = absolute(project_folder(&function.lockfile))?;
+    let url = match root.strip_prefix(absolute(fs::parent(&request.layr_lock))?) {
+        Ok(inside) if inside.as_os_str().is_empty() => "file:.".to_owned(),
+        Ok(inside) => format!("file:./{}", encoded(inside)),
+        Err(_) => file_url(&root),
+    };
+    let mut files = BTreeSet::new();
+    for folder in ["renv/cellar", "renv/local", "packrat/src"] {
+        list(&root, Path::new(folder), &mut files)?;
+    }
+    Ok(Project { url, files, home: home.map(encoded) })
+}
+
+/// The folder of the project whose lockfile it is.
+fn project_folder(lockfile: &Path) -> &Path {
+    let folder = fs::parent(lockfile);
+    if folder.ends_with("packrat") {
+        return fs::parent(folder);
+    }
+    // renv/profiles/NAME/renv.lock
+    let profiles = folder.parent().filter(|profiles| profiles.ends_with("renv/profiles"));
+    profiles.and_then(|profiles| profiles.parent()?.parent()).unwrap_or(folder)
+}
+
+/// The files of a store, with at most one folder between.
+fn list(root: &Path, folder: &Path, files: &mut BTreeSet<String>) -> Result<(), Error> {
+    if !fs::is_dir(&root.join(folder)) {
+        return Ok(());
+    }
+    for entry in fs::sorted_entries(&root.join(folder))? {
+        let path = folder.join(entry.file_name());
+        if fs::file_size(&entry.path()).is_some() {
+            files.insert(path.display().to_string());
+        } else if path.components().count() < 4 {
+            list(root, &path, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// An absolute path as a URL.
+pub(super) fn file_url(path: &Path) -> String {
+    format!("file://{}", encoded(path))
+}
+
+fn encoded(path: &Path) -> String {
+    path.display().to_string().replace('%', "%25")
 }
 
 /// renv and packrat lock themselves, but a function has no use for them.

@@ -4,14 +4,17 @@ use crate::model::PackageId;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    #[error("`{package}` is locked to a source of kind {kind}, but only CRAN-like repositories can be read")]
-    UnsupportedSource { package: PackageId, kind: String },
+    #[error("`{package}` was installed from a file, and the lockfile does not say which")]
+    Nowhere { package: PackageId },
 }
 
 impl ResolveError {
     /// What the user can do next.
     pub fn hint(&self) -> Option<String> {
-        let Self::UnsupportedSource { package, .. } = self;
-        Some(format!("install `{}` from a CRAN-like repository and lock again", package.name))
+        let Self::Nowhere { package } = self;
+        Some(format!(
+            "put its source tarball into the project: `renv/cellar/{}_{}.tar.gz`",
+            package.name, package.version
+        ))
     }
 }

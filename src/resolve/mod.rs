@@ -1,12 +1,19 @@
 //! Stage 2: a lockfile and the repositories' indexes to the places that each package's
-//! source tarball can come from. Pure.
+//! source can come from. Pure.
 
+mod at_hand;
+mod bioconductor;
 mod candidates;
 mod error;
+mod forge;
 mod graph;
 mod index;
+mod why;
 
-pub use candidates::{Candidate, Resolution, ResolvedPackage, repository_urls, resolve};
+pub use at_hand::{Project, VendorError, Vendored, vendored};
+pub use bioconductor::BIOCONDUCTOR_URL;
+pub use candidates::{Candidate, Checkout, Known, Resolution, ResolvedPackage, repository_urls, resolve};
 pub use error::ResolveError;
 pub use graph::{Graph, GraphError, Node};
 pub use index::PackageIndex;
+pub use why::{Why, why};

@@ -85,6 +85,9 @@ pub struct SourceRecord {
     pub n_bytes: u64,
     /// The text of its `DESCRIPTION`.
     pub description: String,
+    /// All digits of the commit that it was made of, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// A layer that was zipped.

@@ -154,16 +154,14 @@ fn everything_that_does_not_fit_together_is_said_at_once() {
 }
 
 #[test]
-fn a_source_that_is_not_supported_is_said_and_not_guessed_at() {
-    let world = published();
-    let text = renv_lock("4.5.0", &["one1"]).replace(
-        "\"Source\": \"Repository\"",
-        "\"Source\": \"GitHub\", \"RemoteUsername\": \"o\", \"RemoteRepo\": \"r\"",
-    );
-    world.write("project/renv.lock", text);
-    plan(&world).failed(RESOLVE, &["source of kind GitHub"]);
+fn a_file_that_the_lockfile_does_not_name_is_said_and_not_guessed_at() {
+    let world = World::new();
+    let lock = renv_lock("4.5.0", &["one1"]).replace("\"Repository\", \"Repository\": \"CRAN\"", "\"Local\"");
+    world.write("project/renv.lock", lock);
+    world
+        .layr(&["plan"])
+        .failed(RESOLVE, &["`one1 1.0` was installed from a file", "renv/cellar/one1_1.0.tar.gz"]);
 }
-
 #[test]
 fn a_misspelt_key_of_layr_toml_is_an_error_with_its_line() {
     let world = published();

@@ -82,7 +82,8 @@ impl World {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layr"));
         command.current_dir(self.path("project")).args(args).env_clear();
-        if args.first().is_some_and(|first| matches!(*first, "build" | "plan" | "invoke")) {
+        let reads_lockfiles = ["build", "plan", "check", "why", "vendor", "invoke"];
+        if args.first().is_some_and(|first| reads_lockfiles.contains(first)) {
             command.args(["--repository", &format!("CRAN={}", self.server.url())]);
         }
         for name in ["PATH", "DOCKER_HOST"] {
@@ -129,6 +130,16 @@ impl Ran {
             assert!(self.stderr.contains(part), "{part:?} is not in {}", self.stderr);
         }
         assert!(self.stderr.contains("\nhint: "), "no hint in {}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+    }
+
+    /// Holds that a check found all of `parts`, and ended with the code of the first.
+    #[track_caller]
+    pub(crate) fn problem(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, code, "{self:#?}");
+        for part in parts {
+            assert!(self.stdout.contains(part), "{part:?} is not in {}", self.stdout);
+        }
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
     }
 
@@ -194,6 +205,7 @@ impl SourcePackage {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, bytes) in &self.files {
             let mut header = tar::Header::new_ustar();
+            header.set_entry_type(tar::EntryType::Regular);
             header.set_size(bytes.len() as u64);
             header.set_mode(if path == "configure" { 0o755 } else { 0o644 });
             builder.append_data(&mut header, format!("{}/{path}", self.name), bytes.as_slice()).unwrap();

@@ -15,7 +15,7 @@ use crate::{base, docker, library, paths, rie, root, run, testbed, tools};
 pub fn test() -> Result<()> {
     let start = Instant::now();
     let cache = paths::cache()?;
-    step("tools", || tools::provide(tools::FOR_BUILDS))?;
+    step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS].concat()))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
     let layr = step("cargo build", || Layr::build(Profile::Debug, docker.as_ref()))?;

@@ -32,10 +32,19 @@ pub const DOCKER: Tool = Tool { program: "docker", packages: &["docker-cli", "do
 pub const DOCKERD: Tool = Tool { program: "dockerd", packages: &["docker.io"] };
 pub const PIP: Tool = Tool { program: "pip3", packages: &["python3-pip"] };
 
+/// Serves repositories, in the tests of sources; layr itself runs it too.
+pub const GIT: Tool = Tool { program: "git", packages: &["git"] };
+/// A company's proxy, in the tests of credentials.
+pub const TINYPROXY: Tool = Tool { program: "tinyproxy", packages: &["tinyproxy-bin"] };
+/// A company's certificate authority, and a server with such a certificate.
+pub const OPENSSL: Tool = Tool { program: "openssl", packages: &["openssl"] };
+
 /// What the testbed needs.
 pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
+/// What the tests need on top of that.
+pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {

@@ -5,13 +5,14 @@ mod downloads;
 mod failures;
 mod hostile;
 mod indexes;
+mod repositories;
 mod server;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{FetchError, Http, HttpOptions, Pin, Request, SourceTarball, fetch};
+use super::{Credentials, FetchError, Http, HttpOptions, Pin, Request, SourceTarball, fetch};
 use crate::model::PackageId;
 use crate::report::{Event, Report};
 use crate::resolve::{Candidate, ResolvedPackage};
@@ -52,6 +53,7 @@ impl World {
             attempts: 3,
             backoff: Duration::from_millis(10),
             now: UNIX_EPOCH + Duration::from_hours(500_000),
+            credentials: Credentials::default(),
         };
         Self { home, store, options, interrupt: Interrupt::new().unwrap(), news: Recorder::default() }
     }
@@ -81,6 +83,7 @@ impl World {
     /// A file below the home, and its URL.
     fn file(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.home.path().join(name);
+        crate::sys::fs::create_dir_all(crate::sys::fs::parent(&path)).unwrap();
         crate::sys::fs::write_atomic(&path, bytes).unwrap();
         format!("file://{}", path.display())
     }
@@ -99,11 +102,11 @@ fn id(name: &str, version: &str) -> PackageId {
 
 /// A request for `x1 1.0` at these URLs.
 fn x1_at(urls: &[&str]) -> Request {
-    let candidates = urls.iter().map(|url| Candidate { url: (*url).to_owned(), md5: None }).collect();
+    let candidates = urls.iter().map(|url| Candidate::tarball((*url).to_owned())).collect();
     let package = ResolvedPackage { id: id("x1", "1.0"), candidates, newest: Some("1.2".parse().unwrap()) };
     Request { package, pin: None }
 }
 
 fn pin(url: &str, bytes: &[u8]) -> Pin {
-    Pin { url: url.to_owned(), sha256: sha256(bytes), n_bytes: bytes.len() as u64 }
+    Pin { url: url.to_owned(), checkout: None, sha256: sha256(bytes), n_bytes: bytes.len() as u64 }
 }
