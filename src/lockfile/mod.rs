@@ -172,6 +172,9 @@ fn is_source_url(url: &str) -> bool {
 }
 
 #[cfg(test)]
+mod any_json;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -240,3 +240,22 @@ fn a_hash_that_the_source_does_not_have_is_a_warning_or_an_error_or_nothing() {
     with_hash(&world, "5e193821f96ab2db6e51cc843b6ad295");
     assert!(!plan("--verify-hashes=error").succeeded().stderr.contains("digests to"));
 }
+
+#[test]
+fn a_hash_over_what_r_derives_is_held_against_what_was_built_and_only_told() {
+    let world = World::new();
+    let description = "Package: one1\nVersion: 1.0\nTitle: Test\nLicense: MIT\nAuthors@R: person(\"Ada\", \"Byron\", , \"a@b.org\", role = c(\"aut\", \"cre\"))\n";
+    world.publish(&SourcePackage::new("one1", &[]).file("DESCRIPTION", description));
+    let right = layr::hashes::of_record([
+        ("Package", "one1"),
+        ("Version", "1.0"),
+        ("Title", "Test"),
+        ("Author", "Ada Byron [aut, cre]"),
+        ("Maintainer", "Ada Byron <a@b.org>"),
+    ]);
+    for (md5, is_told) in [(right.as_str(), false), ("00000000000000000000000000000000", true)] {
+        with_hash(&world, md5);
+        let Some(ran) = world.build(&["-v", "--verify-hashes=error"]) else { return };
+        assert_eq!(ran.succeeded().stderr.contains("its DESCRIPTION digests to"), is_told, "{}", ran.stderr);
+    }
+}

@@ -18,6 +18,7 @@ mod host;
 mod interruptions;
 mod invoke;
 mod lockfiles;
+mod properties;
 mod real_packages;
 mod sources;
 mod targets;
