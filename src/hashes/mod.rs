@@ -174,6 +174,24 @@ mod tests {
         assert!(without.is_err(), "the headers it is built against are part of it");
     }
 
+    /// Packages from GitHub, of CRI-iAtlas/shiny-iatlas (0.5.0) and of pkgr's tests (0.4.9.2).
+    #[test]
+    fn packrat_s_hashes_of_packages_from_github_need_the_commit() {
+        let concordance = "Package: concordanceIndex\nVersion: 0.1\nDepends: R (>= 3.3.1)\n";
+        let dt = "Package: DT\nVersion: 0.4.15\nImports:\n    htmltools (>= 0.3.6),\n    htmlwidgets (>= 1.0),\n    magrittr,\n    crosstalk,\n    promises\nSuggests:\n    jsonlite (>= 0.9.16),\n    knitr (>= 1.8),\n    rmarkdown,\n    shiny (>= 0.12.1)\n";
+        let cases = [
+            (concordance, "2e6f75f9c85c509e021e374a83ca58478e88e2dc", "074ea053c9330fc330ed2fd4eed5a18f"),
+            (dt, "103ac5d562148b813219f4cc9a3f4b29bda2f6c6", "7d46ef83ce542f2e5a587653d826c253"),
+        ];
+        for (text, commit, md5) in cases {
+            let description = Description::parse(text).unwrap();
+            let with = locked(Writer::Packrat, md5, &[("GithubSHA1", commit)]);
+            assert_eq!(check(&with, &description, None, &BTreeMap::new()), Ok(()), "{text}");
+            let without = locked(Writer::Packrat, md5, &[]);
+            assert!(check(&without, &description, None, &BTreeMap::new()).is_err(), "{text}");
+        }
+    }
+
     #[test]
     fn a_circle_of_headers_ends() {
         let (a, b) =

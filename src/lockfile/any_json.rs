@@ -91,7 +91,8 @@ proptest! {
     fn a_text_is_json_for_us_where_it_is_for_serde(text in nearly_json()) {
         match (parse(&text), serde_json::from_str::<Theirs>(&text)) {
             (Ok((ours, _)), Ok(theirs)) => prop_assert!(is_same(&ours, &theirs), "{text}"),
-            (Err(JsonError::Conflict { .. }) | Err(_), Err(_)) | (Err(JsonError::Conflict { .. }), Ok(_)) => {}
+            // Keys that stand twice are fine with serde.
+            (Err(_), Err(_)) | (Err(JsonError::Conflict { .. }), Ok(_)) => {}
             (ours, theirs) => prop_assert!(false, "{text:?}: {ours:?}, but {theirs:?}"),
         }
     }

@@ -63,6 +63,14 @@ pub struct Repository {
     pub url: String,
 }
 
+impl Repository {
+    /// The first repository that has no name is CRAN; others go by their URL.
+    fn without_name(at: usize, url: &str) -> Self {
+        let url = trim_url(url);
+        Self { name: if at == 0 { "CRAN".to_owned() } else { url.clone() }, url }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedPackage {
     pub id: PackageId,

@@ -21,22 +21,21 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
 }
 
 /// `NAME=URL` with commas between; only the first `=` separates, since URLs may hold more.
-/// Format 1.1 has URLs alone, of which the first is CRAN's.
+/// Format 1.1 has URLs alone.
 fn repositories(text: &str) -> Vec<Repository> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let repository = |entry: &str| {
-        let (name, url) = match entry.split_once('=') {
-            Some((name, url)) if !name.contains("://") => (name.trim(), url),
-            _ => ("CRAN", entry),
-        };
-        Repository { name: name.to_owned(), url: trim_url(url) }
+    let repository = |(at, entry): (usize, &str)| match entry.split_once('=') {
+        Some((name, url)) if !name.contains("://") => {
+            Repository { name: name.trim().to_owned(), url: trim_url(url) }
+        }
+        _ => Repository::without_name(at, entry),
     };
-    entries.map(repository).collect()
+    entries.enumerate().map(repository).collect()
 }
 
 fn package(record: &Record, reading: &mut Reading) -> Result<(), LockfileError> {
     let line = record.line;
-    let missing = || LockfileError::MissingField { line, package: "?".to_owned(), field: "Package" };
+    let missing = || LockfileError::MissingField { line, package: "a package".to_owned(), field: "Package" };
     let name = record.get("Package").ok_or_else(missing)?;
     let name: PackageName = name.parse().map_err(|source| LockfileError::Name { line, source })?;
     // For a time `GitHub…` was written for `Github…`.
@@ -80,7 +79,7 @@ fn source(fields: &Fields<'_>) -> Result<Source, LockfileError> {
         "git" | "git2r" | "xgit" if fields.get("RemoteUrl").is_some() => {
             Ok(Source::Git(fields.git_origin()?))
         }
-        _ => fields.repository(Some(word)),
+        _ => Ok(fields.repository(Some(word))),
     }
 }
 

@@ -104,7 +104,7 @@ fn source(
             }
             match release {
                 Some(release) => Ok(Source::Bioconductor { release: Some(release), origin: None }),
-                None => fields.repository(url.as_deref()),
+                None => Ok(fields.repository(url.as_deref())),
             }
         }
         "git" => Ok(Source::Git(fields.git_origin()?)),

@@ -100,13 +100,13 @@ impl<'a> Fields<'a> {
     }
 
     /// `recorded` is the repository's name or URL. r-universe adds the commit it built from.
-    pub(super) fn repository(&self, recorded: Option<&str>) -> Result<Source, LockfileError> {
+    pub(super) fn repository(&self, recorded: Option<&str>) -> Source {
         let recorded =
             recorded.map(|text| if text.contains("://") { trim_url(text) } else { text.to_owned() });
         let sha = self.get("RemoteSha").and_then(|sha| sha.parse::<CommitId>().ok());
-        let is_built_from_git = sha.is_some_and(|sha| sha.is_full()) && self.get("RemoteUrl").is_some();
-        let origin = if is_built_from_git { Some(self.git_origin()?) } else { None };
-        Ok(Source::Repository { recorded, origin })
+        // Only a help where the version is gone, so a URL of another kind is none.
+        let origin = sha.filter(CommitId::is_full).and_then(|_| self.git_origin().ok());
+        Source::Repository { recorded, origin }
     }
 
     /// Bioconductor stamps its git on packages since 3.12 or so, and its release as

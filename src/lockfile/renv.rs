@@ -71,21 +71,22 @@ fn r_version(r: &Object<'_>) -> Option<RVersion> {
 
 /// An array of `{Name, URL}`, or, in older files, an object of URLs by name.
 fn repositories(json: &Json<'_>, field: &'static str) -> Result<Vec<Repository>, LockfileError> {
-    let repository = |name: &str, url: &Json<'_>| match url.as_str() {
-        Some(url) => Ok(Repository { name: name.to_owned(), url: trim_url(url) }),
-        None => Err(wrong_type(url, field, "a URL")),
+    let repository = |at: usize, name: Option<&str>, json: &Json<'_>| match (name, json.as_str()) {
+        (Some(name), Some(url)) => Ok(Repository { name: name.to_owned(), url: trim_url(url) }),
+        (None, Some(url)) => Ok(Repository::without_name(at, url)),
+        (_, None) => Err(wrong_type(json, field, "a URL")),
     };
-    let of_array = |item: &Json<'_>| match item.as_object() {
+    let of_array = |(at, item): (usize, &Json<'_>)| match item.as_object() {
         Some(object) => {
-            let name = object.get("Name").and_then(Json::as_str).unwrap_or("CRAN");
-            repository(name, object.get("URL").unwrap_or(item))
+            let name = object.get("Name").and_then(Json::as_str);
+            repository(at, name, object.get("URL").unwrap_or(item))
         }
-        None => repository("CRAN", item),
+        None => repository(at, None, item),
     };
     match &json.value {
         Value::Null => Ok(Vec::new()),
-        Value::Array(items) => items.iter().map(of_array).collect(),
-        Value::Object(urls) => urls.iter().map(|(name, url)| repository(name, url)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(of_array).collect(),
+        Value::Object(urls) => urls.iter().map(|(name, url)| repository(0, Some(name), url)).collect(),
         Value::Scalar(_) | Value::String(_) => Err(wrong_type(json, field, "an array of repositories")),
     }
 }
@@ -175,7 +176,7 @@ fn source(fields: &Fields<'_>, reading: &mut Reading) -> Result<Source, Lockfile
         }
         "repository" | "cran" | "standard" => match repository {
             Some(name) if is_bioconductor(name) => fields.bioconductor(),
-            _ => fields.repository(repository),
+            _ => Ok(fields.repository(repository)),
         },
         "git" | "git2r" | "xgit" => Ok(Source::Git(fields.git_origin()?)),
         "url" => fields.archive(),
@@ -185,10 +186,10 @@ fn source(fields: &Fields<'_>, reading: &mut Reading) -> Result<Source, Lockfile
         "r" if !is_base_package(fields.package) => {
             let text = format!("`{}` came with R, and is looked for in all repositories", fields.package);
             reading.warn(text);
-            fields.repository(None)
+            Ok(fields.repository(None))
         }
         _ if is_path(kind) => Ok(Source::Local { path: Some(kind.to_owned()) }),
-        _ if reading.has_repository(kind) => fields.repository(Some(kind)),
+        _ if reading.has_repository(kind) => Ok(fields.repository(Some(kind))),
         _ => Ok(Source::Unknown { kind: kind.to_owned() }),
     }
 }
@@ -322,6 +323,14 @@ mod tests {
         ] {
             assert!(parse(&BOTH.replacen(from, to, 1)).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn repositories_may_lack_a_name_or_all_but_the_url() {
+        let text = r#"{ "R": { "Version": "4.5.0", "Repositories": [ { "URL": "https://a.example/" }, "https://b.example" ] }, "Packages": [] }"#;
+        let lockfile = parse(text).unwrap();
+        let shown: Vec<_> = lockfile.repositories.iter().map(|r| (r.name.as_str(), r.url.as_str())).collect();
+        assert_eq!(shown, [("CRAN", "https://a.example"), ("https://b.example", "https://b.example")]);
     }
 
     #[test]

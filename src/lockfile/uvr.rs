@@ -77,7 +77,7 @@ fn source(raw: &RawPackage, fields: &Fields<'_>, reading: &mut Reading) -> Resul
                 let (name, url) = (name.to_owned(), trim_url(repository));
                 reading.repositories(vec![Repository { name, url }]);
             }
-            fields.repository(Some(name))
+            Ok(fields.repository(Some(name)))
         }
     }
 }
