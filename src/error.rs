@@ -123,6 +123,8 @@ pub enum ExitCode {
     Target = 21,
     /// The function that was invoked failed.
     Function = 22,
+    /// What was built again is not the same.
+    Differs = 23,
     /// Ctrl-C, or a request to terminate.
     Interrupted = 130,
 }

@@ -34,11 +34,13 @@ pub mod runtime;
 
 // The order of the stages, and what they all share.
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod error;
 pub mod layr_lock;
 pub mod manifest;
 pub mod model;
 pub mod pipeline;
+pub mod provenance;
 pub mod report;
 pub mod sys;

@@ -4,6 +4,7 @@
 //! core is free, the longest way ahead first. What is in the store under its key is not
 //! built again.
 
+mod again;
 mod diagnosis;
 mod error;
 mod key;
@@ -17,6 +18,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::time::Duration;
 
+pub use again::{Again, again};
 pub use error::{BuildError, Failure, Reason};
 
 use crate::base::Base;

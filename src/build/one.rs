@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
-use super::{BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, recipe};
+use super::{Again, BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, recipe};
 use crate::engine::{Bind, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
@@ -56,6 +56,26 @@ impl Job<'_> {
             Err(reason) => {
                 report.report(&Event::BuildFailed { package: id });
                 Ok(Outcome::Failed(Box::new(self.failure(reason))))
+            }
+        }
+    }
+
+    /// Builds it whatever the store has, and keeps the tree but no record of it.
+    pub(super) fn again(&self) -> Result<Again, BuildError> {
+        let Site { report, interrupt, .. } = self.site;
+        let id = &self.tarball.id;
+        let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
+        let _token = token.ok_or(BuildError::Interrupted)?;
+        report.report(&Event::Building { package: id });
+        let started = Instant::now();
+        match self.install()? {
+            Ok(tree) => {
+                report.report(&Event::Built { package: id, elapsed: started.elapsed() });
+                Ok(Again::Built(tree))
+            }
+            Err(reason) => {
+                report.report(&Event::BuildFailed { package: id });
+                Ok(Again::Failed(Box::new(self.failure(reason))))
             }
         }
     }

@@ -15,6 +15,7 @@ mod sources;
 mod table;
 mod target;
 mod vendor;
+mod verify;
 mod why;
 
 use std::io::{self, Write};
@@ -82,6 +83,8 @@ enum Command {
     Build(build::Args),
     /// What would be built and packed, and its sizes; builds nothing
     Plan(plan::Args),
+    /// Build everything that layr.lock locks again, and compare every byte
+    Verify(verify::Args),
     /// Run a function here, with its layers, as Lambda would
     Invoke(invoke::Args),
     /// R as a layer
@@ -149,6 +152,7 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Vendor(args) => vendor::run(args, &cli.global, stdout),
         Command::Build(args) => build::run(args, &cli.global, stdout),
         Command::Plan(args) => plan::run(args, &cli.global, stdout),
+        Command::Verify(args) => return verify::run(args, &cli.global, stdout),
         Command::Invoke(args) => return invoke::run(args, &cli.global, stdout),
         Command::Runtime(command) => runtime::run(command, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
@@ -165,6 +169,7 @@ fn asks_for_json(command: &Command) -> bool {
         Command::Check(args) => args.json,
         Command::Why(args) => args.json,
         Command::Runtime(runtime::Command::Build(args)) => args.json,
+        Command::Verify(args) => args.json,
         Command::Vendor(_)
         | Command::Invoke(_)
         | Command::Base(_)

@@ -6,6 +6,7 @@
 
 mod edit;
 mod read;
+mod sections;
 mod symbols;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use edit::{Edits, edit};
 pub use read::{is_elf, read};
+pub use sections::differing_sections;
 pub use symbols::symbols_of_version;
 
 use crate::model::Architecture;

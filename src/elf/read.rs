@@ -265,7 +265,7 @@ fn versions_defined(dynamic: &Dynamic<'_>) -> Result<BTreeSet<String>, ElfError>
 }
 
 /// The text up to the first zero byte.
-fn text(bytes: &[u8]) -> Result<&str, ElfError> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, ElfError> {
     let bytes = &bytes[..bytes.len().min(MAX_NAME_BYTES)];
     let end = bytes.iter().position(|byte| *byte == 0).ok_or(ElfError::Truncated("strings"))?;
     std::str::from_utf8(&bytes[..end]).map_err(|_not_utf8| ElfError::Name)

@@ -8,7 +8,7 @@
 mod error;
 mod profile;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use error::{FinishError, Unfit};
 pub use profile::{PackageProfile, Patterns, Profile, ProfileError, Slimness};
@@ -113,12 +113,16 @@ fn one(part: &Part<'_>, site: Site<'_>) -> Result<Result<Finished, Unfit>, Finis
     let repaired = target::repair((slim, &at), (&members, &closure), LIBRARIES, site.store)?;
     let paths = repaired.libraries.iter().map(|library| library.path.clone()).collect();
     let owners = target::owners(&paths, site.base)?;
+    let libraries = repaired.libraries.into_iter().map(|library| {
+        let owner = owners.get(&library.path);
+        library_record(library, owner, site)
+    });
     let record = FinishRecord {
         package: part.id.name.to_string(),
         version: part.id.version.to_string(),
         tree: repaired.tree.to_hex(),
         unzipped_bytes: unzipped_bytes(repaired.tree, site.store)?,
-        libraries: repaired.libraries.into_iter().map(|library| library_record(library, &owners)).collect(),
+        libraries: libraries.collect::<Result<_, FinishError>>()?,
     };
     site.store.put_record(Kind::Finish, &key, &record)?;
     Ok(Ok(of_record(&record).ok_or(FinishError::BrokenRecord)?))
@@ -189,14 +193,29 @@ fn look_up(key: &str, store: &Store) -> Result<Option<Finished>, FinishError> {
     }))
 }
 
-fn library_record(library: target::Vendored, owners: &BTreeMap<String, Owner>) -> LibraryRecord {
-    let target::Vendored { name, soname, path, tree, unzipped_bytes, needs } = library;
-    let owner = owners.get(&path).map(|Owner { package, version, licenses }| OwnerRecord {
+/// A library with the copyright file of the system package it is from, which its licence
+/// mostly demands.
+fn library_record(
+    library: target::Vendored,
+    owner: Option<&Owner>,
+    site: Site<'_>,
+) -> Result<LibraryRecord, FinishError> {
+    let target::Vendored { name, soname, path, mut tree, mut unzipped_bytes, needs } = library;
+    let copyright = owner.map(|owner| target::copyright(&owner.package, site.base)).transpose()?.flatten();
+    if let Some(text) = copyright {
+        let mut entries = site.store.entries(tree.0)?;
+        let (digest, n_bytes) = (site.store.put_bytes(&text)?, text.len() as u64);
+        let kind = EntryKind::File { digest, n_bytes, executable: false };
+        entries.push(Entry { path: "copyright".to_owned(), kind });
+        tree = site.store.put_tree(&entries)?;
+        unzipped_bytes += n_bytes;
+    }
+    let owner = owner.map(|Owner { package, version, licenses }| OwnerRecord {
         package: package.clone(),
         version: version.clone(),
         licenses: licenses.clone(),
     });
-    LibraryRecord { name, soname, path, tree: tree.to_hex(), unzipped_bytes, needs, owner }
+    Ok(LibraryRecord { name, soname, path, tree: tree.to_hex(), unzipped_bytes, needs, owner })
 }
 
 fn of_record(record: &FinishRecord) -> Option<Finished> {

@@ -7,21 +7,25 @@
 //!   library/
 //!     cli/DESCRIPTION …
 //!     rlang/…
+//!     .libs/libcurl-…/…     libraries that come along
+//! layr/<digest>.jsonl       the list of all this
 //! ```
 
 mod chunks;
 mod error;
+mod list;
 mod zip;
 
 use std::io::Write;
 use std::path::Path;
 
 pub use error::PackError;
+pub use list::line_bytes;
 
 use crate::model::{Architecture, ArchiveDigest, LayerDigest, RVersion};
 use crate::plan::{LayerPlan, SizedTree};
 use crate::report::{Event, Report, Stage};
-use crate::store::{ArchiveRecord, Kind, Mount, Store};
+use crate::store::{ArchiveRecord, Entry, EntryKind, Kind, Mount, Store};
 use crate::sys::fs;
 
 /// A layer whose zip lies in the output folder.
@@ -55,7 +59,13 @@ impl Naming {
 /// The digest of a planned layer: of its content, so known before it is zipped.
 pub fn layer_digest(plan: &LayerPlan, store: &Store) -> Result<LayerDigest, PackError> {
     let mount = |tree: &SizedTree| Mount { path: tree.id.path(), tree: tree.digest.0 };
-    let mounts: Vec<Mount> = plan.trees.iter().map(mount).collect();
+    let mut mounts: Vec<Mount> = plan.trees.iter().map(mount).collect();
+    if let Some((name, text)) = list::list(&plan.trees) {
+        let (digest, n_bytes) = (store.put_bytes(text.as_bytes())?, text.len() as u64);
+        let kind = EntryKind::File { digest, n_bytes, executable: false };
+        let tree = store.put_tree(&[Entry { path: name, kind }])?;
+        mounts.push(Mount { path: list::FOLDER.to_owned(), tree: tree.0 });
+    }
     Ok(LayerDigest(store.compose(&mounts)?.0))
 }
 

@@ -8,6 +8,7 @@ mod record;
 mod run;
 mod runtime;
 mod select;
+mod verify;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use run::Run;
 pub use runtime::{RuntimeReport, runtime, runtime_content};
 pub use select::FunctionRequest;
 use select::Needs;
+pub use verify::{Differing, VerifyReport, verify};
 
 use crate::base::{self, Base, BaseOptions, Recipe};
 use crate::build::{self, BuildOptions, BuiltPackage};

@@ -19,6 +19,7 @@ use crate::manifest::{self, Manifest};
 use crate::model::{LAMBDA, RVersion, Sha256Digest, Subfolder};
 use crate::pack::{self, Naming, Output};
 use crate::plan::{self, Demand, Plan};
+use crate::provenance;
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
 use crate::sys::fs;
@@ -313,6 +314,13 @@ impl Run<'_> {
         }
         let text = made.render();
         fs::create_dir_all(&self.request.out)?;
+        for layer in &made.layers {
+            let statement = provenance::statement(&made, layer, env!("CARGO_PKG_VERSION"));
+            let path = self.request.out.join(provenance::file_name(layer));
+            if fs::read_if_there(&path)?.as_deref() != Some(statement.as_bytes()) {
+                fs::write_atomic(&path, statement.as_bytes())?;
+            }
+        }
         if before.as_deref() != Some(text.as_bytes()) {
             fs::write_atomic(&path, text.as_bytes())?;
         }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::finish::Finished;
 use crate::lockfile::{self, Lockfile};
 use crate::model::PackageName;
+use crate::pack;
 use crate::plan::{FunctionDemand, SizedTree, TreeId};
 use crate::resolve::{Graph, Project};
 use crate::sys::fs;
@@ -127,8 +128,11 @@ pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
             trees.insert(library_id, (library.tree, library.unzipped_bytes));
         }
     }
-    let sized =
-        trees.into_iter().map(|(id, (digest, unzipped_bytes))| SizedTree { id, digest, unzipped_bytes });
+    let sized = trees.into_iter().map(|(id, (digest, n_bytes))| {
+        // Each has a line in its layer's list.
+        let unzipped_bytes = n_bytes + pack::line_bytes(&id, digest);
+        SizedTree { id, digest, unzipped_bytes }
+    });
     let trees = sized.collect();
     FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes }
 }

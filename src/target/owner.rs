@@ -46,7 +46,7 @@ pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<Stri
     let versions = versions(rootfs.path())?;
     let owned = packages.into_iter().map(|(path, package)| {
         let version = versions.get(&package).cloned().unwrap_or_default();
-        let licenses = licenses(rootfs.path(), &package)?;
+        let licenses = licenses(&package, rootfs)?;
         Ok((path, Owner { package, version, licenses }))
     });
     owned.collect()
@@ -70,10 +70,21 @@ fn versions(root: &Path) -> Result<BTreeMap<String, String>, TargetError> {
     Ok(versions)
 }
 
+/// A package's copyright file, which has to go where its libraries go.
+///
+/// # Errors
+///
+/// Where it is there and cannot be read.
+pub fn copyright(package: &str, rootfs: &RootFs) -> Result<Option<Vec<u8>>, TargetError> {
+    match rootfs.resolve(&format!("usr/share/doc/{package}/copyright"))? {
+        Some(path) => Ok(fs::read_if_there(&path)?),
+        None => Ok(None),
+    }
+}
+
 /// From a copyright file in the form that programs can read (DEP-5).
-fn licenses(root: &Path, package: &str) -> Result<Vec<String>, TargetError> {
-    let path = root.join("usr/share/doc").join(package).join("copyright");
-    let Some(bytes) = fs::read_if_there(&path)? else { return Ok(Vec::new()) };
+fn licenses(package: &str, rootfs: &RootFs) -> Result<Vec<String>, TargetError> {
+    let Some(bytes) = copyright(package, rootfs)? else { return Ok(Vec::new()) };
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter_map(|line| line.strip_prefix("License:")).map(str::trim);
     let names: BTreeSet<&str> = lines.filter(|name| !name.is_empty()).collect();

@@ -23,5 +23,6 @@ mod real_packages;
 mod sources;
 mod targets;
 mod tidy;
+mod verification;
 mod world;
 mod zips;

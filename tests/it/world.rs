@@ -82,7 +82,7 @@ impl World {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layr"));
         command.current_dir(self.path("project")).args(args).env_clear();
-        let reads_lockfiles = ["build", "plan", "check", "why", "vendor", "invoke"];
+        let reads_lockfiles = ["build", "plan", "check", "why", "vendor", "invoke", "verify"];
         if args.first().is_some_and(|first| reads_lockfiles.contains(first)) {
             command.args(["--repository", &format!("CRAN={}", self.server.url())]);
         }

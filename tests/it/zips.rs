@@ -18,7 +18,7 @@ fn a_layer_is_listed_by_another_reader_as_lambda_needs_it() {
 
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut listing = Vec::new();
-    let mut unzipped = 0;
+    let (mut unzipped, mut list, mut line) = (0, String::new(), String::new());
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at).unwrap();
         let time = entry.last_modified().unwrap();
@@ -29,6 +29,10 @@ fn a_layer_is_listed_by_another_reader_as_lambda_needs_it() {
             entry.name().unwrap()
         );
         listing.push(format!("{:o} {}", entry.unix_mode().unwrap(), entry.name().unwrap()));
+        if let Some(name) = entry.name().ok().filter(|name| name.starts_with("layr/") && name.len() > 5) {
+            list = name.into_owned();
+            unzipped += entry.read_to_string(&mut line).unwrap() as u64;
+        }
         // Reading to the end holds each file against its checksum.
         unzipped += std::io::copy(&mut entry.by_ref(), &mut std::io::sink()).unwrap();
     }
@@ -41,8 +45,6 @@ fn a_layer_is_listed_by_another_reader_as_lambda_needs_it() {
             "100644 R/library/one1/DESCRIPTION",
             "40755 R/library/one1/Meta/",
             "100644 R/library/one1/Meta/features.rds",
-            "100644 R/library/one1/Meta/hsearch.rds",
-            "100644 R/library/one1/Meta/links.rds",
             "100644 R/library/one1/Meta/nsInfo.rds",
             "100644 R/library/one1/Meta/package.rds",
             "100644 R/library/one1/NAMESPACE",
@@ -51,9 +53,14 @@ fn a_layer_is_listed_by_another_reader_as_lambda_needs_it() {
             "100644 R/library/one1/R/one1.rdb",
             "100644 R/library/one1/R/one1.rdx",
             "100644 R/library/one1/large",
+            "40755 layr/",
+            &format!("100644 {list}"),
         ]
     );
     assert_eq!(layer["unzipped_bytes"].as_u64(), Some(unzipped), "what Lambda counts");
+    let tree = built.json()["functions"][0]["packages"][0]["tree"].as_str().unwrap().to_owned();
+    let expected = format!(r#"{{"kind":"package","name":"one1","version":"1.0","tree":"{tree}"}}"#);
+    assert_eq!(line.trim_end(), expected, "the layer says what it holds");
 }
 
 #[test]
