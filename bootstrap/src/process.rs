@@ -120,8 +120,9 @@ impl Process {
                     continue;
                 }
             }
-            if ready.ended {
-                let status = self.child.wait()?;
+            // Ended, or as good as: nobody is left to reply.
+            if ready.ended || ready.replies {
+                let status = self.kill()?;
                 self.forward_rest(log)?;
                 return Ok(Heard::Ended(status));
             }
@@ -140,10 +141,11 @@ impl Process {
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::INT);
     }
 
-    /// Ends R and all that it started.
-    pub fn kill(&mut self) {
+    /// Ends R and all that it started, and tells how R ended.
+    pub fn kill(&mut self) -> io::Result<ExitStatus> {
+        // A process that ended keeps its status, and its group may outlive it.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let _ = self.child.wait();
+        self.child.wait()
     }
 
     fn next_reply(&mut self) -> Option<Vec<u8>> {
@@ -203,7 +205,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        drop(self.kill());
     }
 }
 

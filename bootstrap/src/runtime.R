@@ -20,8 +20,9 @@ local({
     invisible()
   }
 
-  # The outermost frames are ours, and no news; two of them are `eval()`'s.
-  skip <- 0L
+  # The outermost frames are ours, and no news; two of them are `eval()`'s. All of them
+  # are, as long as none of the function's code has run.
+  skip <- Inf
   eval_apart <- function(...) {
     skip <<- sys.nframe() + 2L
     eval(...)
@@ -29,7 +30,7 @@ local({
 
   # Calls from the outermost to the one that failed, as text.
   stack <- function(calls) {
-    calls <- calls[-seq_len(skip)]
+    calls <- calls[seq_along(calls) > skip]
     heads <- lapply(calls, function(call) call[[1L]])
     signalled <- which(vapply(heads, identical, NA, quote(.handleSimpleError)))
     kept <- if (length(signalled)) signalled[1L] - 1L else length(calls) - 1L
@@ -59,13 +60,33 @@ local({
     tryInvokeRestart("muffleMessage")
   }
 
+  # Packages that were built for another R or machine, since an init that failed may be
+  # due to them. `Built` is e.g. "R 4.5.0; x86_64-pc-linux-gnu; …; unix", its second part
+  # empty without compiled code.
+  strangers <- function() {
+    files <- Sys.glob(file.path(.libPaths(), "*", "DESCRIPTION"))
+    built <- vapply(files, function(file) read.dcf(file, "Built")[1L], "")
+    parts <- strsplit(built[!is.na(built)], "; *")
+    same_r <- function(part) identical(sub("^R ([0-9]+[.][0-9]+).*", "\\1", part[1L]), r_minor)
+    same_machine <- function(part) part[2L] %in% c("", R.version$platform)
+    r_minor <- sub("[.][0-9]+$", "", as.character(getRversion()))
+    strange <- parts[!(vapply(parts, same_r, NA) & vapply(parts, same_machine, NA))]
+    if (!length(strange)) return("")
+    shown <- paste0("`", basename(dirname(names(strange))), "` for ", vapply(strange, paste, "", collapse = ", "))
+    paste0(
+      "; there are packages built for another R or machine than this one, ", R.version.string, " on ",
+      R.version$platform, ": ", paste(shown, collapse = "; "), "; build the layers again for it"
+    )
+  }
+
   # Evaluates `expr` with interrupts allowed, and replies with what it gives, or why not.
   attempt <- function(expr) {
     calls <- character()
-    skip <<- 0L
+    skip <<- Inf
     remember <- function(condition) calls <<- stack(sys.calls())
     failed <- function(condition) {
-      reply("failure", class(condition), conditionMessage(condition), calls)
+      message <- paste0(conditionMessage(condition), if (is.null(handler)) strangers(), collapse = "\n")
+      reply("failure", class(condition), message, calls)
     }
     tryCatch(
       withCallingHandlers(
@@ -93,7 +114,7 @@ local({
       handler_name <<- as.name(name)
     }
     if (!is.function(handler)) {
-      skip <<- length(sys.calls())
+      skip <<- Inf
       stop(missing_function(file, name))
     }
     arguments <- formals(args(handler))

@@ -193,7 +193,7 @@ impl Session {
                         interrupted = deadline;
                     }
                     Some(Deadline { allowed, .. }) => {
-                        self.process.kill();
+                        self.process.kill()?;
                         return Ok(Outcome::Ended(ending::killed(allowed)));
                     }
                 },

@@ -209,7 +209,7 @@ fn pure_files_do_nothing_but_compute() {
 
 #[test]
 fn no_file_is_longer_than_a_few_screens() {
-    for (path, text) in sources("src").into_iter().chain(sources("tests")).chain(sources("xtask")) {
+    for (path, text) in everything() {
         let n_lines = text.lines().count();
         assert!(n_lines <= MAX_LINES, "{path} has {n_lines} lines, and wants to be two files");
     }
@@ -217,7 +217,7 @@ fn no_file_is_longer_than_a_few_screens() {
 
 #[test]
 fn every_file_says_first_what_it_is() {
-    for (path, text) in sources("src").into_iter().chain(sources("tests")).chain(sources("xtask")) {
+    for (path, text) in everything() {
         assert!(text.starts_with("//! "), "{path} has no head");
     }
 }
@@ -225,7 +225,7 @@ fn every_file_says_first_what_it_is() {
 #[test]
 fn nothing_is_left_to_do_without_an_issue() {
     let marks = ["TODO", "FIXME", "XXX"].map(|mark| format!("{mark}:"));
-    for (path, text) in sources("src").into_iter().chain(sources("xtask")) {
+    for (path, text) in everything() {
         assert!(!marks.iter().any(|mark| text.contains(mark.as_str())), "{path} has something left to do");
     }
 }
@@ -300,6 +300,11 @@ fn root() -> &'static Path {
 fn files_of(module: &str) -> Vec<(String, String)> {
     let (file, folder) = (format!("src/{module}.rs"), format!("src/{module}/"));
     sources("src").into_iter().filter(|(path, _)| *path == file || path.starts_with(&folder)).collect()
+}
+
+/// All Rust files of the workspace.
+fn everything() -> Vec<(String, String)> {
+    ["src", "tests", "xtask", "bootstrap"].into_iter().flat_map(sources).collect()
 }
 
 /// Paths from the root, and texts, of all Rust files below a folder.

@@ -19,6 +19,7 @@ Usage: cargo xtask TASK
   demo [--out DIR]          build lockfiles/demo.lock and load every package of its layers
   test                      check everything: formatting, lints, tests, documentation
   bench [--runs N]          time layr beside install.packages() and renv; writes docs/benchmarks.md
+  bench runtime [--runs N]  time layr's bootstrap beside other ways to run R on Lambda
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -39,6 +40,10 @@ fn run(words: &[&str]) -> Result<()> {
         ["demo"] => demo::demo(None),
         ["demo", "--out", dir] => demo::demo(Some(dir)),
         ["bench"] => bench::bench(1),
+        ["bench", "runtime"] => bench::runtime::bench(5),
+        ["bench", "runtime", "--runs", n_runs] => {
+            bench::runtime::bench(n_runs.parse().context("N is not a number")?)
+        }
         ["bench", "--runs", n_runs] => bench::bench(n_runs.parse().context("N is not a number")?),
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),

@@ -85,6 +85,7 @@ pub(crate) const CASES: &[Case] = &[
     case("key_of_any_kind", "x", r#"{"a b": 1, "$": 2, "ü": 3}"#, Gives(r#"{"a b":1,"$":2,"ü":3}"#)),
     case("deep", "x", DEEP, Gives(DEEP)),
     case("long_text", "nchar(strrep('x', x))", "1000000", Gives("1000000")),
+    case("echo", "x", "7", Gives("7")),
     // What R has and JSON has not.
     case("na", "list(NA, NA_integer_, NA_real_, NA_character_)", "0", Gives("[null,null,null,null]")),
     case("not_finite", "c(NaN, Inf, -Inf, 1)", "0", Gives("[null,null,null,1]")),

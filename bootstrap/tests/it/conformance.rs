@@ -1,13 +1,13 @@
 //! One suite of cases, under the tests' own Runtime API and under AWS's Runtime Interface
 //! Emulator.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
+
+use xtask::rie::Emulator;
 
 use crate::cases::{CASES, Case, Expected, code};
 use crate::desk::Desk;
-use crate::sandbox::{Function, Running, free_port, from_environment, within};
+use crate::sandbox::{Function, from_environment};
 
 /// Something that passes an event to a function and gives back what came of it: its
 /// result, or a JSON object with `errorType`, `errorMessage` and `stackTrace`.
@@ -21,49 +21,9 @@ impl Lambda for Desk {
     }
 }
 
-/// AWS's emulator. It starts the function with the first event.
-struct Emulator {
-    port: u16,
-    _running: Running,
-}
-
-impl Emulator {
-    fn start(rie: &Path, function: Function) -> Self {
-        let (port, api_port) = (free_port(), free_port());
-        let listen = format!("127.0.0.1:{port}");
-        let api = format!("127.0.0.1:{api_port}");
-        let words = [
-            "/rie",
-            "--runtime-interface-emulator-address",
-            &listen,
-            "--runtime-api-address",
-            &api,
-            "/opt/bootstrap",
-            "suite.run",
-        ];
-        let running = function.run(&[(rie, "/rie")], &words);
-        within(crate::sandbox::PATIENCE, || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { port, _running: running }
-    }
-}
-
 impl Lambda for Emulator {
     fn invoke(&self, event: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let path = "/2015-03-31/functions/function/invocations";
-        let head =
-            format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", event.len());
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(event.as_bytes()).unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        while line != "\r\n" {
-            line.clear();
-            reader.read_line(&mut line).unwrap();
-        }
-        let mut body = String::new();
-        reader.read_to_string(&mut body).unwrap();
-        body
+        self.invoke(event).unwrap()
     }
 }
 
@@ -88,12 +48,22 @@ fn check(case: &Case, lambda: &dyn Lambda) -> Result<(), String> {
     if holds { Ok(()) } else { Err(format!("{}: {:?}, not {shown}", case.name, case.expected)) }
 }
 
+/// The most that Lambda passes on, both ways.
+#[track_caller]
+fn hold_six_megabytes(lambda: &dyn Lambda) {
+    let text = "x".repeat((6 << 20) - 100);
+    let answer = lambda.invoke(&format!(r#"{{"case": "echo", "x": "{text}"}}"#));
+    assert_eq!(answer.len(), text.len() + 2);
+    assert!(answer.trim_matches('"') == text);
+}
+
 #[test]
 fn the_suite_holds_under_a_runtime_api_of_our_own() {
     let Some(function) = Function::new("suite.R", &code(), "suite.run") else { return };
     let desk = Desk::open();
     let running = desk.start(function);
     hold(&desk);
+    hold_six_megabytes(&desk);
     let log = running.log();
     for printed in ["printed by the handler", "INFO RequestId: request-1 said by the handler", "Warning in"] {
         assert!(log.contains(printed), "{printed}: {log}");
@@ -104,6 +74,25 @@ fn the_suite_holds_under_a_runtime_api_of_our_own() {
 fn the_suite_holds_under_aws_s_emulator() {
     let Some(rie) = from_environment("LAYR_TEST_RIE") else { return };
     let Some(function) = Function::new("suite.R", &code(), "suite.run") else { return };
-    let emulator = Emulator::start(&rie, function.set("AWS_LAMBDA_FUNCTION_TIMEOUT", "60"));
+    let function = function.set("AWS_LAMBDA_FUNCTION_TIMEOUT", "60");
+    let emulator = under_emulator(&rie, &function);
     hold(&emulator);
+    hold_six_megabytes(&emulator);
+}
+
+#[test]
+fn aws_s_emulator_takes_a_function_with_last_for_an_extension() {
+    let Some(rie) = from_environment("LAYR_TEST_RIE") else { return };
+    let code = ".Last <- function() NULL\nrun <- function(x) x\n";
+    let Some(function) = Function::new("suite.R", code, "suite.run") else { return };
+    let emulator = under_emulator(&rie, &function);
+    for event in [r#"{"x": 1}"#, r#"{"x": 2}"#] {
+        assert_eq!(format!(r#"{{"x": {}}}"#, emulator.invoke(event).unwrap()), event);
+    }
+}
+
+fn under_emulator(rie: &Path, function: &Function) -> Emulator {
+    let mut sandbox = function.command();
+    sandbox.arg("--ro-bind").arg(rie).arg("/rie");
+    Emulator::start(sandbox, "/rie", "suite.run").unwrap()
 }

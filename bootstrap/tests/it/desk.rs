@@ -85,6 +85,13 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
+/// A desk and a function that is served by it; `None` where there is no base.
+pub(crate) fn started(code: &str, handler: &str) -> Option<(Desk, Running)> {
+    let desk = Desk::open();
+    let running = desk.start(Function::new("score.R", code, handler)?);
+    Some((desk, running))
+}
+
 impl Desk {
     pub(crate) fn open() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -106,7 +113,7 @@ impl Desk {
 
     /// Starts the function's bootstrap with this Runtime API.
     pub(crate) fn start(&self, function: Function) -> Running {
-        function.set("AWS_LAMBDA_RUNTIME_API", &self.address.to_string()).run(&[], &["/opt/bootstrap"])
+        function.set("AWS_LAMBDA_RUNTIME_API", &self.address.to_string()).run()
     }
 
     pub(crate) fn send(&self, event: Event) {

@@ -13,6 +13,7 @@ mod chance;
 mod conformance;
 mod desk;
 mod differential;
+mod invocations;
 mod json_text;
 mod life;
 mod sandbox;

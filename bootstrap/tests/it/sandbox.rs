@@ -2,8 +2,7 @@
 //! `/var/task`, and nothing else but the network on loopback.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,24 +54,25 @@ impl Function {
         self
     }
 
-    /// Starts `program` in the sandbox; `binds` are files from outside and where they lie
-    /// inside.
-    pub(crate) fn run(self, binds: &[(&Path, &str)], program: &[&str]) -> Running {
+    /// A command in the sandbox, to be completed with the program.
+    pub(crate) fn command(&self) -> Command {
         let mut command = sandbox::command(&self.rootfs, Network::Host).unwrap();
         command.args(["--ro-bind", env!("CARGO_BIN_EXE_bootstrap"), "/opt/bootstrap"]);
         command.args(["--symlink", "/usr/lib/R", "/opt/R"]);
         command.args(["--tmpfs", "/var", "--ro-bind"]).arg(self.home.path().join("task")).arg("/var/task");
-        for (from, to) in binds {
-            command.arg("--ro-bind").arg(from).arg(to);
-        }
         command.args(["--chdir", "/var/task", "--unsetenv", "LC_ALL"]);
         for (name, value) in &self.variables {
             sandbox::set(&mut command, name, value);
         }
-        command.args(program);
+        command
+    }
+
+    /// Starts its bootstrap.
+    pub(crate) fn run(self) -> Running {
         let log = self.home.path().join("log");
         let file = File::create(&log).unwrap();
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let mut command = self.command();
+        command.arg("/opt/bootstrap").stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         Running { child: command.spawn().unwrap(), log, _function: self }
     }
 }
@@ -143,11 +143,6 @@ pub(crate) fn within(time: Duration, mut is_true: impl FnMut() -> bool) {
         assert!(start.elapsed() < time, "not within {time:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// A port that nobody listens on, for a program that wants to be told one.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A path that `cargo xtask test` sets; `None`, said aloud, where it does not.

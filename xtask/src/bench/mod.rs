@@ -4,6 +4,7 @@
 mod measure;
 mod report;
 mod rivals;
+pub mod runtime;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
