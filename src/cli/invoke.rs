@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use clap::builder::PossibleValuesParser;
+
 use super::Global;
 use super::project::{self, Settings};
 use crate::config::{Config, FunctionConfig};
@@ -15,6 +17,7 @@ use crate::error::{Error, ExitCode};
 use crate::model::{LayerDigest, MEMORY_RANGE, TIMEOUT_RANGE, TreeDigest};
 use crate::pipeline::{self, Services};
 use crate::runtime::local::{self, Event, Function, Host, Lambda, Log, Receive, Watch};
+use crate::runtime::{SAMPLES, sample};
 use crate::sys::fs;
 
 #[derive(Debug, clap::Args)]
@@ -22,8 +25,11 @@ pub(super) struct Args {
     /// The function of layr.toml; may be left out where there is only one
     name: Option<String>,
     /// What to call it with: a file, `-` for standard input, or JSON; once for each call
-    #[arg(long = "event", value_name = "FILE|-|JSON", default_value = "{}")]
+    #[arg(long = "event", value_name = "FILE|-|JSON")]
     events: Vec<String>,
+    /// Call it with an event as one of AWS's services sends it
+    #[arg(long, value_parser = PossibleValuesParser::new(SAMPLES.map(|(name, _)| name)))]
+    sample: Vec<String>,
     /// Set a variable inside, beside those of layr.toml
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = name_and_value)]
     variables: Vec<(String, String)>,
@@ -38,7 +44,7 @@ pub(super) struct Args {
     root: Option<PathBuf>,
     /// Answer Lambda's Invoke API, and a Function URL at all other paths, on this port of
     /// loopback; any free port if none is given
-    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", conflicts_with = "events")]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", conflicts_with_all = ["events", "sample"])]
     serve: Option<u16>,
     /// Start the function anew when its code changes, and call it again
     #[arg(long)]
@@ -61,7 +67,7 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let (config, _) = project::read_config()?;
     let (name, function) = chosen(args.name.as_deref(), &config)?;
-    let events = args.events.iter().map(|text| read_event(text)).collect::<Result<Vec<_>, _>>()?;
+    let events = args.events()?;
     let (request, overrides) = args.settings.request(&[])?;
     let services = global.services(overrides)?;
     let report = pipeline::build(&request, &services)?;
@@ -72,10 +78,10 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
         layers.push(pipeline::runtime_content(&report.base, &request, &services)?);
     }
     layers.extend(built.iter().flat_map(|built| &built.layers).map(|layer| layer.digest));
-    let root = args.root.clone().or_else(|| report.base.rootfs().map(Path::to_owned));
-    let engine = engine(request.engine, root.is_some(), &services)?;
-    let root = match root {
-        Some(folder) => Root::Folder(absolute(&folder)?),
+    let has_folder = args.root.is_some() || report.base.rootfs().is_some();
+    let engine = engine(request.engine, has_folder, &services)?;
+    let root = match &args.root {
+        Some(folder) => Root::Folder(absolute(folder)?),
         None => report.base.root_for(&engine, &*services.report)?,
     };
     let function = Function {
@@ -148,6 +154,17 @@ fn chosen<'a>(name: Option<&str>, config: &'a Config) -> Result<(&'a str, &'a Fu
 }
 
 impl Args {
+    /// What to call it with: samples last, and an empty object where nothing is said.
+    fn events(&self) -> Result<Vec<Event>, Error> {
+        let mut events = self.events.iter().map(|text| read_event(text)).collect::<Result<Vec<_>, _>>()?;
+        let event = |text: &str| Event { payload: text.into(), ..Event::default() };
+        events.extend(self.sample.iter().filter_map(|name| sample(name)).map(event));
+        if events.is_empty() {
+            events.push(event("{}"));
+        }
+        Ok(events)
+    }
+
     /// The function but for its layers and root.
     fn function(&self, config: &FunctionConfig) -> Result<Function, Error> {
         let missing = |key| Error::Usage(format!("the function has no `{key}` in layr.toml"));

@@ -20,6 +20,8 @@ mod invoke;
 mod lockfiles;
 mod properties;
 mod real_packages;
+mod runtime;
+mod serving;
 mod sources;
 mod targets;
 mod tidy;

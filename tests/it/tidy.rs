@@ -141,6 +141,7 @@ const PURE: &[&str] = &[
     "src/runtime/local/failure.rs",
     "src/runtime/local/report.rs",
     "src/runtime/local/url.rs",
+    "src/runtime/samples.rs",
     "src/runtime/select.rs",
     "src/store/tree.rs",
     "src/target/policy.rs",

@@ -1,5 +1,5 @@
-//! From a bare machine to layers whose packages R has loaded: `lockfiles/demo.lock`, the
-//! whole way.
+//! From a bare machine to layers whose packages R has loaded, `lockfiles/demo.lock` the
+//! whole way, and to answers from R in the examples' functions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::base::{self, Base};
+use crate::examples::{self, Call};
 use crate::layr::{self, Layr, Profile};
 use crate::serve::Server;
 use crate::steps::{shown, step};
 use crate::testbed::{self, wanted};
-use crate::{docker, load, paths, run, tools};
+use crate::{docker, load, paths, root, run, tools};
 
 const CRAN: &str = "https://cloud.r-project.org/src/contrib/PACKAGES.gz";
 
@@ -22,6 +23,16 @@ const CRAN: &str = "https://cloud.r-project.org/src/contrib/PACKAGES.gz";
 enum Repository {
     Cran,
     Testbed(Server),
+}
+
+impl Repository {
+    /// Where it is, unless it is the one that lockfiles name.
+    fn url(&self) -> Option<String> {
+        match self {
+            Self::Cran => None,
+            Self::Testbed(server) => Some(server.url()),
+        }
+    }
 }
 
 /// The layers that a build made.
@@ -45,6 +56,9 @@ pub fn demo(out: Option<&str>) -> Result<()> {
     let layers = step("layr build lockfiles/demo.lock", || build(&layr, &lockfile, &repository, &out))?;
     let locked = wanted::from_file(&lockfile)?;
     step("load every package", || load_all(&base, &layers, &locked))?;
+    let root = step("a root without R", || root::provide(&cache))?;
+    let call = Call { layr: &layr, base: &base, root: &root, repository: repository.url(), out: &out };
+    step("layr invoke", || examples::call(&call))?;
     eprintln!(
         "\ndemo: R {} loads all {} packages of demo.lock from {} layer(s), {} zipped, built in {}; \
          {} in all. The layers are in {}",

@@ -12,6 +12,7 @@ pub mod bench;
 pub mod dcf;
 pub mod demo;
 pub mod docker;
+pub mod examples;
 pub mod layr;
 pub mod library;
 pub mod load;
