@@ -26,11 +26,11 @@ handler <- function(event) {
     zone = format(as.POSIXct(0, tz = "Europe/Berlin"), "%H"),
     solved = solve(matrix(c(2, 0, 0, 4), 2)),
     smooth = round(unname(predict(stats::lm(dist ~ speed, cars), data.frame(speed = 10))), 3),
-    encoded = iconv("\u00e9", "UTF-8", "latin1") == "\xe9",
+    encoded = identical(iconv("\u00e9", "UTF-8", "latin1", toRaw = TRUE)[[1]], as.raw(0xe9)),
     pattern = grepl("^\\p{Lu}", "\u00c9t\u00e9", perl = TRUE),
     drawn = { pdf("/tmp/x.pdf"); plot(1); dev.off(); file.size("/tmp/x.pdf") > 1000 },
     packages = all(vapply(c("parallel", "splines", "stats4", "grid", "tools", "compiler"), requireNamespace, NA)),
-    links = capabilities(c("libcurl", "ICU", "cairo", "tcltk"))
+    links = capabilities(c("libcurl", "ICU"))
   )
 }
 "#;
@@ -66,7 +66,7 @@ fn the_runtime_layer_is_the_same_each_time_and_runs_r_where_there_is_none() {
         "pattern": true,
         "drawn": true,
         "packages": true,
-        "links": { "libcurl": true, "ICU": true, "cairo": false, "tcltk": false },
+        "links": { "libcurl": true, "ICU": true },
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&answer[name], value, "{name} of {answer}");
