@@ -12,7 +12,10 @@ mod bad_inputs;
 mod bad_tarballs;
 mod bases;
 mod builds;
+#[path = "../../bootstrap/tests/it/cases.rs"]
+mod cases;
 mod checks;
+mod conformance;
 mod credentials;
 mod host;
 mod interruptions;

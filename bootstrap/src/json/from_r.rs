@@ -92,7 +92,7 @@ fn vector(json: &mut String, object: &Object) {
     let element = |json: &mut String, at: usize| scalar(json, object, at);
     if let Some(dim) = object.dim() {
         nested(json, &dim, 1, &element);
-    } else if let Some(names) = keys(object) {
+    } else if let Some(names) = keys(object).filter(|names| !only_count(names)) {
         json.push('{');
         for (at, name) in names.iter().enumerate() {
             if at > 0 {
@@ -108,6 +108,11 @@ fn vector(json: &mut String, object: &Object) {
     } else {
         nested(json, &[object.len()], 1, &element);
     }
+}
+
+/// Whether names say no more than positions do, as those that `predict()` gives.
+fn only_count(names: &[String]) -> bool {
+    names.iter().enumerate().all(|(at, name)| *name == (at + 1).to_string())
 }
 
 /// An array of arrays, the first dimension outermost. R keeps the first dimension densest:

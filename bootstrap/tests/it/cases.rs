@@ -1,19 +1,20 @@
-//! What a function of R may do, and what then must come back.
+//! What a function of R may do, and what then must come back, whatever runs it: the tests'
+//! own Runtime API, AWS's emulator, and `layr invoke` (the last in layr's own tests).
 
 use Expected::{Fails, Gives};
 
 /// A call of `function(x, context)` with `x` from the event.
 pub(crate) struct Case {
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// The body of the function.
     r: &'static str,
     /// JSON.
-    pub(crate) x: &'static str,
-    pub(crate) expected: Expected,
+    x: &'static str,
+    expected: Expected,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Expected {
+enum Expected {
     /// This very text.
     Gives(&'static str),
     /// A class, and a part of the message.
@@ -22,6 +23,26 @@ pub(crate) enum Expected {
 
 const fn case(name: &'static str, r: &'static str, x: &'static str, expected: Expected) -> Case {
     Case { name, r, x, expected }
+}
+
+/// The event that calls a case.
+pub(crate) fn event(case: &Case) -> String {
+    format!(r#"{{"case": "{}", "x": {}}}"#, case.name, case.x)
+}
+
+/// What is wrong with a case's answer: its result, or a JSON object with `errorType` and
+/// `errorMessage`.
+pub(crate) fn fault(case: &Case, answer: &str) -> Option<String> {
+    let holds = match case.expected {
+        Expected::Gives(json) => answer == json,
+        Expected::Fails(class, message) => {
+            let error: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+            let text = error["errorMessage"].as_str().unwrap_or_default();
+            error["errorType"] == class && text.contains(message)
+        }
+    };
+    let shown: String = answer.chars().take(500).collect();
+    (!holds).then(|| format!("{}: {:?}, not {shown}", case.name, case.expected))
 }
 
 /// R's file with all cases.
@@ -91,6 +112,18 @@ pub(crate) const CASES: &[Case] = &[
     case("not_finite", "c(NaN, Inf, -Inf, 1)", "0", Gives("[null,null,null,1]")),
     case("scalar_array", "list(1, I(1), c(a = 1), list(1))", "0", Gives(r#"[1,[1],{"a":1},[1]]"#)),
     case("names_twice", "c(a = 1, a = 2)", "0", Gives(r#"{"a":1,"a.1":2}"#)),
+    case(
+        "names_that_count",
+        "list(c('1' = 0.5), c('1' = 1, '2' = 2), c('2' = 1))",
+        "0",
+        Gives(r#"[0.5,[1,2],{"2":1}]"#),
+    ),
+    case(
+        "prediction",
+        "predict(lm(dist ~ speed, cars), data.frame(speed = x)) > 0",
+        "[10, 20]",
+        Gives("[true,true]"),
+    ),
     case("no_names", "list(a = 1, 2)", "0", Gives(r#"{"a":1,"2":2}"#)),
     case("empty_vectors", "list(character(), NULL, list())", "0", Gives("[[],null,[]]")),
     case("factor", "factor(c('u', NA, 'v'))", "0", Gives(r#"["u",null,"v"]"#)),
