@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use super::checkout::Listing;
 use super::failure::Fault;
 use super::{Context, Failure, FetchError};
-use crate::model::CommitId;
+use crate::model::{CommitId, is_reference};
 use crate::resolve::Checkout;
 use crate::sys::fs;
 use crate::sys::process::{ProcessError, Program};
@@ -252,15 +252,6 @@ fn alone(mut program: Program) -> Program {
         [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_ATTR_NOSYSTEM", "1")];
     program.env.extend(alone.map(|(name, value)| (name.to_owned(), value.to_owned())));
     program
-}
-
-/// Whether it is a branch's or tag's name, and can be nothing else to git.
-fn is_reference(name: &str) -> bool {
-    let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
-    !name.starts_with(['-', '/', '.'])
-        && !name.contains("..")
-        && !name.is_empty()
-        && name.chars().all(is_fine)
 }
 
 /// `submodule.NAME.path\nPATH\0submodule.NAME.url\nURL\0`: the URL of the one at `path`.

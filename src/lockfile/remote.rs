@@ -3,7 +3,10 @@
 
 use super::source::{ForgeOrigin, GitOrigin, Source};
 use super::{InvalidOrigin, LockfileError, trim_url};
-use crate::model::{BioconductorRelease, CommitId, Forge, ForgeHost, PackageName, RVersion, Subfolder};
+use crate::model::{
+    BioconductorRelease, CommitId, Forge, ForgeHost, InvalidGitPlace, PackageName, RVersion, Subfolder,
+    is_reference,
+};
 
 /// One record's fields: the value of a field, if it has one that is not empty.
 pub(super) struct Fields<'a> {
@@ -60,6 +63,17 @@ impl<'a> Fields<'a> {
         self.first(fields).map(parse).transpose()
     }
 
+    /// A branch or tag. Where there is a commit, one that git does not allow is passed over.
+    fn reference(&self, fields: &[&str], commit: Option<&CommitId>) -> Result<Option<String>, LockfileError> {
+        match self.first(fields) {
+            Some((_, value)) if is_reference(value) => Ok(Some(value.to_owned())),
+            Some((field, value)) if commit.is_none() => {
+                Err(self.invalid(field)(InvalidGitPlace::Reference(value.chars().take(80).collect())))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
     fn subfolder(&self, fields: &[&str]) -> Result<Option<Subfolder>, LockfileError> {
         let parse = |(field, value): (&str, &str)| Subfolder::parse(value).map_err(self.invalid(field));
         Ok(self.first(fields).map(parse).transpose()?.flatten())
@@ -74,12 +88,13 @@ impl<'a> Fields<'a> {
             Some(host) => host.parse::<ForgeHost>().map_err(self.invalid("RemoteHost"))?,
             None => forge.public_host(),
         };
+        let commit = self.commit(&["RemoteSha", "GithubSha1", "GithubSHA1"])?;
         Ok(Source::Forge(ForgeOrigin {
             forge,
             host,
             project,
-            reference: self.first(&["RemoteRef", "GithubRef"]).map(|(_, value)| value.to_owned()),
-            commit: self.commit(&["RemoteSha", "GithubSha1", "GithubSHA1"])?,
+            reference: self.reference(&["RemoteRef", "GithubRef"], commit.as_ref())?,
+            commit,
             subfolder: self.subfolder(&["RemoteSubdir", "GithubSubdir"])?,
         }))
     }
@@ -87,13 +102,14 @@ impl<'a> Fields<'a> {
     /// The repository at `RemoteUrl`; renv and remotes leave its submodules out.
     pub(super) fn git_origin(&self) -> Result<GitOrigin, LockfileError> {
         let url = self.required(&["RemoteUrl"])?;
-        // pak's references have the kind before the URL, and a branch or commit after it.
+        // pak's references have the kind before the URL.
         let url =
             ["git::", "git2r::", "xgit::"].iter().find_map(|kind| url.strip_prefix(kind)).unwrap_or(url);
+        let commit = self.commit(&["RemoteSha"])?;
         Ok(GitOrigin {
             url: url.parse().map_err(self.invalid("RemoteUrl"))?,
-            reference: self.get("RemoteRef").map(str::to_owned),
-            commit: self.commit(&["RemoteSha"])?,
+            reference: self.reference(&["RemoteRef"], commit.as_ref())?,
+            commit,
             subfolder: self.subfolder(&["RemoteSubdir"])?,
             with_submodules: false,
         })
@@ -113,6 +129,7 @@ impl<'a> Fields<'a> {
     /// `Repository: Bioconductor 3.19` since 3.18.
     pub(super) fn bioconductor(&self) -> Result<Source, LockfileError> {
         let branch = self.first(&["git_branch", "RemoteBranch"]).map(|(_, value)| value);
+        let branch = branch.filter(|branch| is_reference(branch));
         let stamped = self.get("Repository").and_then(|text| text.strip_prefix("Bioconductor "));
         let release = branch
             .and_then(BioconductorRelease::of_branch)
@@ -147,8 +164,8 @@ impl<'a> Fields<'a> {
 
     /// The archive that was installed; pak's own reference says more than `RemoteUrl`.
     pub(super) fn archive(&self) -> Result<Source, LockfileError> {
-        let reference = self.get("RemotePkgRef").and_then(|text| text.split("::").nth(1));
-        let url = match reference.filter(|url| url.contains("://")) {
+        let reference = self.get("RemotePkgRef").and_then(|text| text.split_once("::"));
+        let url = match reference.map(|(_, url)| url).filter(|url| url.contains("://")) {
             Some(url) => url,
             None => self.required(&["RemoteUrl"])?,
         };

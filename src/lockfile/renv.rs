@@ -176,7 +176,8 @@ fn source(fields: &Fields<'_>, reading: &mut Reading) -> Result<Source, Lockfile
         }
         "repository" | "cran" | "standard" => match repository {
             Some(name) if is_bioconductor(name) => fields.bioconductor(),
-            _ => Ok(fields.repository(repository)),
+            // pak has the repository's URL in a field of its own.
+            _ => Ok(fields.repository(repository.or_else(|| fields.get("RemoteRepos")))),
         },
         "git" | "git2r" | "xgit" => Ok(Source::Git(fields.git_origin()?)),
         "url" => fields.archive(),
@@ -320,6 +321,7 @@ mod tests {
             ("\"RemoteRepo\": \"here2\"", "\"RemoteRepo\": \"../here2\""),
             ("\"RemoteSubdir\": \"\"", "\"RemoteSubdir\": \"../..\""),
             ("\"RemoteRef\": \"HEAD\"", "\"RemoteSha\": \"--output=x\""),
+            ("\"RemoteRef\": \"HEAD\"", "\"RemoteRef\": \"--output=x\""),
         ] {
             assert!(parse(&BOTH.replacen(from, to, 1)).is_err(), "{to}");
         }

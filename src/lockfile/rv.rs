@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::reading::{Reading, line_at, of_toml};
 use super::remote::Fields;
 use super::{Format, GitOrigin, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
-use crate::model::{PackageId, PackageName, Subfolder};
+use crate::model::{PackageId, PackageName, Subfolder, is_reference};
 
 #[derive(Deserialize)]
 struct Raw {
@@ -96,7 +96,7 @@ fn git(raw: &RawSource, url: &str, fields: &Fields<'_>) -> Result<GitOrigin, Loc
     let folder = raw.directory.as_deref().map_or(Ok(None), Subfolder::parse);
     Ok(GitOrigin {
         url: url.parse().map_err(fields.invalid("source.git"))?,
-        reference: raw.tag.clone().or_else(|| raw.branch.clone()),
+        reference: raw.tag.clone().or_else(|| raw.branch.clone()).filter(|text| is_reference(text)),
         commit: raw.sha.as_deref().map(str::parse).transpose().map_err(fields.invalid("source.sha"))?,
         subfolder: folder.map_err(fields.invalid("source.directory"))?,
         with_submodules: true,

@@ -27,6 +27,8 @@ pub enum InvalidGitPlace {
     Commit(String),
     #[error("`{}` is not a URL that git can clone from", .0.escape_debug())]
     Url(String),
+    #[error("`{}` is not a branch or tag", .0.escape_debug())]
+    Reference(String),
     #[error("`{}` is not a folder inside a repository", .0.escape_debug())]
     Subfolder(String),
 }
@@ -115,6 +117,15 @@ impl Subfolder {
     }
 }
 
+/// Whether a text is a branch's or tag's name (`git check-ref-format`), and can be nothing
+/// else to git: no option, range or pattern.
+pub fn is_reference(text: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_graphic() && !"~^:?*[\\".contains(c);
+    let is_odd = ["..", "@{", "//"].iter().any(|odd| text.contains(odd));
+    let starts_well = !text.is_empty() && !text.starts_with(['-', '+', '/', '.']);
+    starts_well && text.len() <= 255 && text.chars().all(is_fine) && !is_odd
+}
+
 /// The beginning of a text, without what may be a password: it is for an error.
 fn shown(text: &str) -> String {
     let (before, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
@@ -185,6 +196,16 @@ mod tests {
         assert!(!"989c1dc".parse::<CommitId>().unwrap().is_full());
         for wrong in ["", "abc", "main123", "0123456 ", "--abcdef"] {
             assert!(wrong.parse::<CommitId>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_never_an_option_or_a_range() {
+        for fine in ["main", "v1.2.0", "refs/pull/12/head", "HEAD", "feature/x_y"] {
+            assert!(is_reference(fine), "{fine}");
+        }
+        for wrong in ["", "--upload-pack=date", "a..b", "a b", "HEAD~1", "*release", "a:b", "/x", "a\nb"] {
+            assert!(!is_reference(wrong), "{wrong}");
         }
     }
 

@@ -23,7 +23,7 @@ pub use dependency::{Dependency, InvalidDependency, Operator, Requirement};
 pub use description::{Description, DescriptionError};
 pub use digest::{ArchiveDigest, BaseDigest, BuildKey, InvalidDigest, LayerDigest, Sha256Digest, TreeDigest};
 pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
-pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder};
+pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder, is_reference};
 pub use limits::{LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};
 pub use package_name::{InvalidPackageName, PackageName};
 pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version};
