@@ -10,6 +10,7 @@ use crate::fetch::FetchError;
 use crate::finish::FinishError;
 use crate::hashes::HashMismatch;
 use crate::layr_lock::LayrLockError;
+use crate::loading::LoadError;
 use crate::lockfile::LockfileError;
 use crate::model::InvalidPackageName;
 use crate::pack::PackError;
@@ -73,6 +74,8 @@ pub enum Error {
     Target(#[from] TargetError),
     #[error(transparent)]
     Finish(#[from] FinishError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
@@ -203,7 +206,7 @@ impl Error {
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
-            Self::Target(_) | Self::Finish(_) | Self::Runtime(_) => ExitCode::Target,
+            Self::Target(_) | Self::Finish(_) | Self::Load(_) | Self::Runtime(_) => ExitCode::Target,
             Self::Path(_) | Self::Output(_) | Self::Signals(_) => ExitCode::Bug,
         }
     }
@@ -234,6 +237,7 @@ impl Error {
             Self::Pack(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Finish(error) => error.hint(),
+            Self::Load(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Local(error) => error.hint(),
             Self::Store(error) => error.hint(),

@@ -21,6 +21,9 @@ pub mod pack;
 // What lockfiles say of DESCRIPTIONs.
 pub mod hashes;
 
+// 8: the packages of layers, loaded where they will be.
+pub mod loading;
+
 // What layers run on, and what shared libraries ask of it.
 pub mod elf;
 pub mod target;

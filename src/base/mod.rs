@@ -95,12 +95,10 @@ impl Base {
 
     fn import(&self, container: &Container, rootfs: &Path, report: &dyn Report) -> Result<Root, BaseError> {
         let tag = format!("layr-base:{}", &self.digest.to_hex()[..16]);
-        if let Some(id) = container.image_id(&tag) {
-            return Ok(Root::Image(id));
+        if container.image_id(&tag).is_none() {
+            report.report(&Event::Note { text: "importing the base as an image" });
         }
-        report.report(&Event::Note { text: "importing the base as an image" });
-        let id = container.import(&tag, |stream| image::write_tar(rootfs, stream));
-        Ok(Root::Image(id.map_err(|source| BaseError::Import { source })?))
+        imported(rootfs, &tag, container)
     }
 
     fn from_folder(folder: &Path) -> Result<Option<Self>, BaseError> {
@@ -138,6 +136,27 @@ impl Base {
         let bytes = serde_json::to_vec_pretty(&record).map_err(|error| BaseError::Write(error.into()))?;
         Ok(fs::write_atomic(&self.folder.join("base.json"), &bytes)?)
     }
+}
+
+/// A folder that never changes as what a sandbox starts from; for container programs it is
+/// made an image, once, which `tag` names.
+///
+/// # Errors
+///
+/// Where the container program does not take it.
+pub fn folder_as_root(folder: &Path, tag: &str, engine: &Engine) -> Result<Root, BaseError> {
+    match engine {
+        Engine::Container(container) => imported(folder, tag, container),
+        Engine::Bwrap { .. } => Ok(Root::Folder(folder.to_owned())),
+    }
+}
+
+fn imported(folder: &Path, tag: &str, container: &Container) -> Result<Root, BaseError> {
+    if let Some(id) = container.image_id(tag) {
+        return Ok(Root::Image(id));
+    }
+    let id = container.import(tag, |stream| image::write_tar(folder, stream));
+    Ok(Root::Image(id.map_err(|source| BaseError::Import { source })?))
 }
 
 /// All bases of the store, the one made last first.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
 use crate::model::{LAMBDA, PackageName};
-use crate::pipeline::{self, BuildRequest, FunctionRequest, VerifyHashes};
+use crate::pipeline::{self, BuildRequest, FunctionRequest, LoadTest, VerifyHashes};
 use crate::plan::{self, Weights};
 use crate::sys::fs;
 use crate::target;
@@ -31,6 +31,7 @@ pub(super) struct ProjectArgs {
 
 /// Flags of all commands that build.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 pub(super) struct Settings {
     #[command(flatten)]
     sources: SourceFlags,
@@ -58,6 +59,9 @@ pub(super) struct Settings {
     /// How much of packages is left out
     #[arg(long, value_enum)]
     slim: Option<SlimArg>,
+    /// Do not load the packages of new layers in what the target offers
+    #[arg(long, env = "LAYR_NO_LOAD_TEST", value_parser = clap::builder::FalseyValueParser::new())]
+    no_load_test: bool,
     /// Plan the layers anew, as if there were none: fewer bytes, but more of them move
     #[arg(long)]
     fresh: bool,
@@ -177,6 +181,7 @@ impl Settings {
             out: PathBuf::from("dist"),
             jobs: None,
             no_runtime: false,
+            no_load_test: false,
             allow_r_mismatch: false,
             target: None,
             slim: None,
@@ -229,6 +234,7 @@ impl Settings {
             build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
             target: target(self.target.as_deref(), &config)?,
             profile: profile(self.slim, &config)?,
+            load_test: if self.no_load_test { LoadTest::Skip } else { LoadTest::Run },
             plan: plan_settings(&config)?,
             fresh: self.fresh,
             prefix: config.prefix,

@@ -2,6 +2,7 @@
 
 mod check;
 mod finishing;
+mod loading;
 mod hashes;
 mod memory;
 mod record;
@@ -74,6 +75,7 @@ pub struct BuildRequest {
     pub target: target::Choice,
     /// What of packages is left out.
     pub profile: Profile,
+    pub load_test: LoadTest,
     /// Layers left to others: one for the runtime.
     pub n_reserved: usize,
     pub allow_r_mismatch: bool,
@@ -84,6 +86,13 @@ pub struct BuildRequest {
     /// A folder that `layr vendor` made, to take sources from before all others.
     pub vendor: Option<PathBuf>,
     pub out: PathBuf,
+}
+
+/// Whether the packages of new layers are loaded before these count as made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadTest {
+    Run,
+    Skip,
 }
 
 /// What a run has made.
@@ -240,6 +249,7 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     }
     let planned = run.plan(built.iter().map(BuiltFunction::needs), &before)?;
     let functions = run.pack(built, &planned.plan, &base)?;
+    run.load_test(&functions, &base, &finishing)?;
     let report = BuildReport {
         n_fetched: count(&functions, |package| !package.tarball.from_store),
         n_built: count(&functions, |package| !package.built.from_store),

@@ -60,14 +60,14 @@ pub fn runtime_content(
 }
 
 /// What is known of a runtime layer's tree.
-struct Made {
-    digest: LayerDigest,
+pub(super) struct Made {
+    pub(super) digest: LayerDigest,
     unzipped_bytes: u64,
     libraries: Vec<RuntimeLibrary>,
 }
 
 /// From the store, where the same was made before.
-fn runtime_tree(base: &Base, run: &Run<'_>) -> Result<(String, Made), Error> {
+pub(super) fn runtime_tree(base: &Base, run: &Run<'_>) -> Result<(String, Made), Error> {
     let store = &run.services.store;
     let Finishing { rootfs, policy, .. } = run.finishing(base)?;
     let key = key(base, &policy).to_hex();

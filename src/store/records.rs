@@ -17,6 +17,8 @@ pub enum Kind {
     Timing,
     /// Key of what makes a built tree fit to be shipped, to [`FinishRecord`].
     Finish,
+    /// Key of layers and what they were loaded in, to [`LoadRecord`].
+    Load,
     /// Hash of a URL to [`SourceRecord`].
     Source,
     /// Layer digest to [`ArchiveRecord`].
@@ -76,6 +78,12 @@ pub struct OwnerRecord {
     pub licenses: Vec<String>,
 }
 
+/// Layers whose packages load, all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadRecord {
+    pub n_packages: usize,
+}
+
 /// A source tarball that was fetched and verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
@@ -127,14 +135,23 @@ pub struct IndexRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Build, Self::Timing, Self::Finish, Self::Source, Self::Archive, Self::Index, Self::Runtime];
+    const ALL: [Self; 8] = [
+        Self::Build,
+        Self::Timing,
+        Self::Finish,
+        Self::Load,
+        Self::Source,
+        Self::Archive,
+        Self::Index,
+        Self::Runtime,
+    ];
 
     fn folder(self) -> &'static str {
         match self {
             Self::Build => "build",
             Self::Timing => "timing",
             Self::Finish => "finish",
+            Self::Load => "load",
             Self::Source => "source",
             Self::Archive => "archive",
             Self::Index => "index",

@@ -22,6 +22,7 @@ mod interruptions;
 mod invoke;
 mod lockfiles;
 mod properties;
+mod loading;
 mod real_packages;
 mod runtime;
 mod serving;

@@ -1,0 +1,99 @@
+//! The last step of a run: the packages of every function, loaded from its layers.
+
+use super::run::Run;
+use super::runtime::runtime_tree;
+use super::{FunctionReport, LoadTest, Services};
+use crate::base::{self, Base};
+use crate::engine::EngineError;
+use crate::error::Error;
+use crate::loading::{self, LoadError, Site};
+use crate::model::{PackageName, Sha256Digest, TreeDigest};
+use crate::report::Event;
+use crate::store::{Kind, LoadRecord};
+use crate::sys::hash::sha256_of_list;
+use crate::sys::process::ProcessError;
+
+use super::finishing::Finishing;
+
+/// Part of every key: another way of testing, other records.
+const VERSION: &str = "layr load 1";
+
+impl Run<'_> {
+    /// Loads what was not loaded before. Where that cannot be tried at all, a warning says so.
+    pub(super) fn load_test(
+        &self,
+        functions: &[FunctionReport],
+        base: &Base,
+        finishing: &Finishing,
+    ) -> Result<(), Error> {
+        if self.request.load_test == LoadTest::Skip {
+            return Ok(());
+        }
+        match self.load_functions(functions, base, finishing) {
+            Err(Error::Load(LoadError::Engine(EngineError::Process(ProcessError::Interrupted)))) => {
+                Err(Error::Interrupted)
+            }
+            Err(error @ (Error::Runtime(_) | Error::Engine(_) | Error::Load(LoadError::NoStart { .. }))) => {
+                let text = format!("the layers were not tried: {error}");
+                self.services.report.report(&Event::Warning { text: &text });
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn load_functions(
+        &self,
+        functions: &[FunctionReport],
+        base: &Base,
+        finishing: &Finishing,
+    ) -> Result<(), Error> {
+        let store = &self.services.store;
+        let runtime = runtime_tree(base, self)?.1.digest;
+        let root = loading::root(&finishing.policy, &finishing.rootfs, store).map_err(LoadError::from)?;
+        for function in functions {
+            let packages = packages_of(function);
+            let layers = function.layers.iter().map(|layer| layer.digest.0);
+            let opt = store.overlay(&[runtime.0].into_iter().chain(layers).collect::<Vec<_>>())?;
+            let key = key(&packages, opt, root).to_hex();
+            if packages.is_empty() || store.record::<LoadRecord>(Kind::Load, &key)?.is_some() {
+                continue;
+            }
+            self.load_function((&function.name, &packages), TreeDigest(opt), root)?;
+            store.put_record(Kind::Load, &key, &LoadRecord { n_packages: packages.len() })?;
+        }
+        Ok(())
+    }
+
+    fn load_function(
+        &self,
+        (function, packages): (&str, &[PackageName]),
+        opt: TreeDigest,
+        root: TreeDigest,
+    ) -> Result<(), Error> {
+        let Services { store, report, interrupt, .. } = self.services;
+        report.report(&Event::Note { text: &format!("loading {} packages of {function}", packages.len()) });
+        let (opt, folder) = (store.materialise(opt)?, store.materialise(root)?);
+        let engine = self.engine()?;
+        let tag = format!("layr-target:{}", &root.to_hex()[..16]);
+        let root = base::folder_as_root(&folder, &tag, engine)?;
+        let site = Site { store, engine, interrupt, root: &root, opt: &opt };
+        let failures = loading::load(packages, site)?;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(LoadError::Failed { function: function.to_owned(), failures }.into())
+    }
+}
+
+fn packages_of(function: &FunctionReport) -> Vec<PackageName> {
+    let shipped = function.packages.iter().filter(|package| package.finished.is_some());
+    shipped.map(|package| package.built.id.name.clone()).collect()
+}
+
+/// All that decides whether packages load.
+fn key(packages: &[PackageName], opt: Sha256Digest, root: TreeDigest) -> Sha256Digest {
+    let mut parts = vec![VERSION.to_owned(), opt.to_hex(), root.to_hex()];
+    parts.extend(packages.iter().map(ToString::to_string));
+    sha256_of_list(&parts)
+}
