@@ -8,6 +8,7 @@
 )]
 
 mod against_r;
+mod against_renv;
 mod bad_inputs;
 mod bad_tarballs;
 mod bases;

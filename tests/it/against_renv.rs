@@ -1,0 +1,146 @@
+//! `renv::restore()` and `layr build` on one lockfile: the same packages, and the same files
+//! but for those that are left out on purpose.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use xtask::dcf;
+use xtask::sandbox::{self, Network};
+
+use crate::world::{World, base, renv_lock, repository, zips};
+
+/// Real packages, some with C code, and all that they need.
+const PACKAGES: [&str; 4] = ["R6", "glue", "mime", "withr"];
+
+/// By its package and path in a library: the bytes.
+type Library = BTreeMap<String, Vec<u8>>;
+
+const RESTORE: &str = r#"
+words <- commandArgs(trailingOnly = TRUE)
+dir.create("/work/renv")
+install.packages("renv", lib = "/work/renv", repos = c(CRAN = words[1]), quiet = TRUE)
+loadNamespace("renv", lib.loc = "/work/renv")
+renv::restore(project = "/work/project", lockfile = "/work/project/renv.lock", library = "/work/library",
+              repos = c(CRAN = words[1]), prompt = FALSE)
+"#;
+
+fn restored(world: &World, base: &Path) -> Library {
+    let work = world.path("work");
+    for folder in ["project", "library"] {
+        fs::create_dir_all(work.join(folder)).unwrap();
+    }
+    fs::copy(world.path("project/renv.lock"), work.join("project/renv.lock")).unwrap();
+    let mut command = sandbox::command(&base.join("rootfs"), Network::Host).unwrap();
+    command.arg("--bind").arg(&work).arg("/work");
+    // Its cache would leave links; its mirror of binaries is not to be had here.
+    for (name, value) in [
+        ("R_LIBS", "/work/library"),
+        ("RENV_PATHS_ROOT", "/work/root"),
+        ("RENV_CONFIG_CACHE_ENABLED", "FALSE"),
+        ("RENV_CONFIG_PPM_ENABLED", "FALSE"),
+    ] {
+        sandbox::set(&mut command, name, value);
+    }
+    let output = command.args(["Rscript", "--vanilla", "-e", RESTORE, &world.server.url()]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut library = Library::new();
+    list(&work.join("library"), "", &mut library);
+    library.retain(|path, _| !path.starts_with('.'));
+    library
+}
+
+fn list(folder: &Path, place: &str, library: &mut Library) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let path = format!("{place}{}", entry.file_name().unwrap().to_string_lossy());
+        if entry.is_dir() {
+            list(&entry, &format!("{path}/"), library);
+        } else {
+            library.insert(path, fs::read(&entry).unwrap());
+        }
+    }
+}
+
+fn built(world: &World, base: &Path) -> Library {
+    world.layr(&["build", "--base", base.to_str().unwrap(), "--engine", "bwrap"]).succeeded();
+    let mut library = Library::new();
+    for (_, zip) in zips(&world.path("project/dist")) {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
+        for at in 0..archive.len() {
+            let mut entry = archive.by_index(at).unwrap();
+            let Some(path) = entry.name().unwrap().strip_prefix("R/library/").map(str::to_owned) else {
+                continue;
+            };
+            if entry.is_file() {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+                library.insert(path, bytes);
+            }
+        }
+    }
+    library
+}
+
+/// Packages with their versions, by their DESCRIPTIONs.
+fn versions(library: &Library) -> BTreeMap<String, String> {
+    let descriptions = library.iter().filter(|(path, _)| path.ends_with("/DESCRIPTION"));
+    let installed = descriptions.filter(|(path, _)| path.matches('/').count() == 1);
+    let records = installed.map(|(_, bytes)| dcf::records(&dcf::decode(bytes)).remove(0));
+    records.map(|record| (record["Package"].clone(), record["Version"].clone())).collect()
+}
+
+/// What of an installed package only readers need: see docs/slim.md.
+fn is_left_out(path: &str) -> bool {
+    let below = path.split_once('/').unwrap().1;
+    let folders = ["help/", "html/", "doc/", "demo/", "examples/", "tests/", "tinytest/", "include/"];
+    let files = [
+        "INDEX",
+        "NEWS.md",
+        "NEWS",
+        "CITATION",
+        "NEWS.Rd",
+        "Meta/Rd.rds",
+        "Meta/hsearch.rds",
+        "Meta/links.rds",
+        "Meta/vignette.rds",
+    ];
+    folders.iter().any(|folder| below.starts_with(folder)) || files.contains(&below)
+}
+
+/// Files that hold a time, a path or debug information where renv installs them.
+fn may_differ(path: &str) -> bool {
+    let below = path.split_once('/').unwrap().1;
+    below == "DESCRIPTION"
+        || below == "Meta/package.rds"
+        || below.starts_with("R/")
+        || below.starts_with("libs/")
+}
+
+#[test]
+fn renv_and_layr_install_the_same_packages_and_files_but_for_those_left_out_on_purpose() {
+    let (Some(base), Some(repository)) = (base(), repository()) else { return };
+    let world = World::with_repository(&repository);
+    let locked =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("lockfiles/demo.lock")).unwrap();
+    let locked: serde_json::Value = serde_json::from_str(&locked).unwrap();
+    let version = |name: &&str| format!("{name} {}", locked["Packages"][name]["Version"].as_str().unwrap());
+    let packages: Vec<String> = PACKAGES.iter().map(version).collect();
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+    world.write("project/renv.lock", renv_lock("4.5.0", &packages));
+    let (theirs, ours) = (restored(&world, &base), built(&world, &base));
+    assert_eq!(versions(&ours), versions(&theirs));
+    assert_eq!(versions(&ours).len(), PACKAGES.len());
+    let (paths_of_ours, paths_of_theirs): (BTreeSet<_>, BTreeSet<_>) =
+        (ours.keys().collect(), theirs.keys().collect());
+    let only_ours: Vec<_> = paths_of_ours.difference(&paths_of_theirs).collect();
+    assert!(only_ours.is_empty(), "{only_ours:?}");
+    let missing: Vec<_> =
+        paths_of_theirs.difference(&paths_of_ours).filter(|path| !is_left_out(path)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let differing: Vec<_> = ours
+        .iter()
+        .filter(|(path, bytes)| theirs[*path] != **bytes && !may_differ(path))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
