@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::records::{BuildRecord, FinishRecord, Kind};
+use super::records::{BuildRecord, FinishRecord, Kind, RuntimeRecord};
 use super::{EntryKind, Store, StoreError, session};
 use crate::model::Sha256Digest;
 use crate::sys::fs;
@@ -123,6 +123,12 @@ impl Store {
             let Some(record) = parse::<FinishRecord>(&path)? else { continue };
             let trees = record.libraries.iter().map(|library| &library.tree).chain([&record.tree]);
             for tree in trees.filter_map(|tree| tree.parse().ok()) {
+                self.mark_tree(tree, &mut needed)?;
+            }
+        }
+        for path in self.records(Kind::Runtime)? {
+            let tree = parse::<RuntimeRecord>(&path)?.and_then(|record| record.tree.parse().ok());
+            if let Some(tree) = tree {
                 self.mark_tree(tree, &mut needed)?;
             }
         }

@@ -35,6 +35,7 @@ fn invoke(world: &World, args: &[&str]) -> Option<Ran> {
     let (base, root) = (base()?, root()?);
     let mut all = vec![
         "invoke",
+        "--no-runtime",
         "--base",
         base.to_str().unwrap(),
         "--engine",
