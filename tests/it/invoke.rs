@@ -152,3 +152,33 @@ fn what_cannot_be_run_is_said_before_anything_runs() {
     let ran = invoke(&world, &[]).unwrap();
     assert!(ran.stdout.contains("Couldn't find valid bootstrap(s)"), "{ran:?}");
 }
+
+#[test]
+fn nothing_of_a_function_is_left_when_layr_is_interrupted_or_killed() {
+    let (Some(base), Some(root)) = (base(), root()) else { return };
+    for (signal, code) in [("INT", Some(130)), ("KILL", None)] {
+        let mark = format!("9{:07}", std::process::id());
+        let world = world(&format!("answer() {{ sleep {mark}; }}\n{LOOP}"));
+        let mut command = world.command(&["invoke", "--no-runtime", "--timeout", "900", "--engine", "bwrap"]);
+        let mut child = command.arg("--base").arg(&base).arg("--root").arg(&root).spawn().unwrap();
+        assert!(wait_until(|| is_running(&mark)), "the function does not start");
+        let kill = ["-s", signal, &child.id().to_string()];
+        assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), code, "{signal}");
+        assert!(wait_until(|| !is_running(&mark)), "the function is still there after {signal}");
+    }
+}
+
+/// Whether any process has `word` among its arguments.
+fn is_running(word: &str) -> bool {
+    let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let mut arguments = folders.filter_map(|folder| std::fs::read(folder.join("cmdline")).ok());
+    arguments.any(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()))
+}
+
+fn wait_until(holds: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        holds()
+    })
+}
