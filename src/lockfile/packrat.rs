@@ -1,4 +1,4 @@
-//! packrat.lock (format 1.4: Debian-control records, the first one a header) to a
+//! packrat.lock (formats 1.1 to 1.4: Debian-control records, the first one a header) to a
 //! [`Lockfile`].
 
 use super::reading::Reading;
