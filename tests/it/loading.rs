@@ -24,12 +24,7 @@ fn a_package_that_does_not_load_is_an_error_with_its_cause_and_no_manifest() {
     let Some(refused) = build(&world, &[]) else { return };
     refused.failed(
         21,
-        &[
-            "2 packages of function",
-            "`broken1`: there is no package called",
-            "--keep suggested1",
-            "`fatal1`: R ",
-        ],
+        &["2 packages of function", "there is no package called", "--keep suggested1", "`fatal1`: R "],
     );
     assert!(!refused.stderr.contains("`sound1`"), "{}", refused.stderr);
     assert!(!world.path("project/dist/layers.json").exists(), "what does not load is not made");

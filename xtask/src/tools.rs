@@ -39,12 +39,16 @@ pub const TINYPROXY: Tool = Tool { program: "tinyproxy", packages: &["tinyproxy-
 /// A company's certificate authority, and a server with such a certificate.
 pub const OPENSSL: Tool = Tool { program: "openssl", packages: &["openssl"] };
 
+/// For the ELF files of arm64 that tests read and edit.
+pub const ARM64_COMPILER: Tool =
+    Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
+
 /// What the testbed needs.
 pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
-pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL];
+pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {
