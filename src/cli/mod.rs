@@ -8,6 +8,7 @@ mod cache;
 mod check;
 mod invoke;
 mod plan;
+mod plan_table;
 mod project;
 mod runtime;
 mod services;

@@ -10,8 +10,8 @@ use crate::base::Base;
 use crate::error::Error;
 use crate::model::{LAMBDA, human_bytes, human_duration};
 use crate::pack::Layer;
-use crate::pipeline::{BuildReport, FunctionPlan, PlanReport, Planned, manifest};
-use crate::plan::{LayerPlan, SizedTree, TreeId};
+use crate::pipeline::{BuildReport, manifest};
+use crate::plan::{SizedTree, TreeId};
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
     // Serializing plain strings and numbers to JSON cannot fail.
@@ -108,7 +108,7 @@ fn left_out(report: &BuildReport) -> String {
     }
 }
 
-fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> String {
+pub(super) fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> String {
     let used = layer_bytes + code_bytes;
     format!(
         "  {n_layers} of {} layers, {} of {} unzipped, {} left for the runtime and more code\n",
@@ -119,77 +119,12 @@ fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> String {
     )
 }
 
-fn packages(n: usize) -> String {
+pub(super) fn packages(n: usize) -> String {
     counted(n, "package")
 }
 
-fn counted(n: usize, noun: &str) -> String {
+pub(super) fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
-
-pub(super) fn plan_text(plan: &PlanReport) -> String {
-    let mut text = match &plan.base {
-        Some(base) => format!("base {} with R {}\n", base.recipe, base.r),
-        None => format!("base {} is to be made\n", plan.recipe),
-    };
-    for (n, function) in plan.functions.iter().enumerate() {
-        text.push_str(&format!("\nfunction {} ({})\n", function.name, function.lockfile));
-        for at in function.graph.needed() {
-            text.push_str(&plan_line(function, at));
-        }
-        match &plan.layers {
-            Some(Planned { plan: layers, .. }) => {
-                let bytes = layers.layers_of(n).map(|layer| layer.unzipped_bytes).sum();
-                text.push_str(&usage(layers.functions[n].len(), bytes, function.code_bytes));
-            }
-            None => text.push_str("  sizes are known once everything is built\n"),
-        }
-    }
-    text
-}
-
-fn plan_line(function: &FunctionPlan, at: usize) -> String {
-    let node = &function.graph.nodes[at];
-    let state = match function.found.get(&at) {
-        Some(package) => format!("in the store, {}", human_bytes(package.unzipped_bytes)),
-        None => "to be built".to_owned(),
-    };
-    let shipped = if node.shipped { "" } else { ", built against only" };
-    format!("  {:<32}{state}{shipped}\n", node.id.to_string())
-}
-
-/// docs/plan-json.md has the fields.
-pub(super) fn plan_json(plan: &PlanReport) -> String {
-    let function = |(n, function): (usize, &FunctionPlan)| {
-        let packages = function.graph.needed().into_iter().map(|at| {
-            let (node, found) = (&function.graph.nodes[at], function.found.get(&at));
-            json!({
-                "name": node.id.name.to_string(),
-                "version": node.id.version.to_string(),
-                "shipped": node.shipped,
-                "in_store": found.is_some(),
-                "unzipped_bytes": found.map(|package| package.unzipped_bytes),
-            })
-        });
-        let layers = plan.layers.as_ref().map(|Planned { plan: layers, .. }| {
-            let layer = |layer: &LayerPlan| {
-                let names: Vec<_> = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
-                json!({ "unzipped_bytes": layer.unzipped_bytes, "packages": names })
-            };
-            layers.layers_of(n).map(layer).collect::<Vec<_>>()
-        });
-        json!({
-            "name": function.name,
-            "lockfile": function.lockfile,
-            "code_bytes": function.code_bytes,
-            "packages": packages.collect::<Vec<_>>(),
-            "layers": layers,
-        })
-    };
-    let base =
-        plan.base.as_ref().map(|base| json!({ "recipe": base.recipe, "digest": base.digest.to_hex() }));
-    let functions: Vec<_> = plan.functions.iter().enumerate().map(function).collect();
-    to_json(&json!({ "schema": 1, "base": base, "functions": functions }))
 }
 
 pub(super) fn base_line(base: &Base) -> String {

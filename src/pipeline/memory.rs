@@ -62,9 +62,7 @@ fn last_layer(trees: &[String]) -> LastLayer {
         Some(TreeMark { name: name.to_owned(), digest: u64::from_str_radix(digest, 16).ok()? })
     };
     let marks: Option<Vec<TreeMark>> = trees.iter().map(mark).collect();
-    let mut trees = marks.unwrap_or_default();
-    trees.sort();
-    LastLayer { trees }
+    LastLayer::new(marks.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -91,12 +91,16 @@ impl<'a> Board<'a> {
     /// One layer more, where that gives no name twice and no more than is allowed.
     fn take(&self, need: NeedNo, choice: &Choice, layer: usize) -> Option<Choice> {
         let trees = &self.layers[layer];
-        let mut choice = choice.clone();
-        choice.layers.push(layer);
         if is_subset(trees, &choice.left) {
-            choice.left = minus(&choice.left, trees);
+            let mut choice = Choice { left: minus(&choice.left, trees), ..choice.clone() };
+            choice.layers.push(layer);
             return Some(choice);
         }
+        if self.settings.allow_extra_bytes == 0 {
+            return None;
+        }
+        let mut choice = choice.clone();
+        choice.layers.push(layer);
         let Need { trees: needed, room_bytes, .. } = &self.space.needs[need];
         let (wanted, extra): (Vec<TreeNo>, Vec<TreeNo>) =
             trees.iter().partition(|tree| needed.binary_search(tree).is_ok());
@@ -130,15 +134,16 @@ impl<'a> Board<'a> {
 
     /// Layers that have nothing, or little, but what a need has; large ones first.
     fn candidates(&self, need: NeedNo) -> Vec<usize> {
-        let mut bytes: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut bytes = vec![0.0; self.layers.len()];
         for tree in &self.space.needs[need].trees {
             for layer in &self.layers_of_tree[*tree as usize] {
-                *bytes.entry(*layer).or_default() += self.space.trees[*tree as usize].bytes;
+                bytes[*layer] += self.space.trees[*tree as usize].bytes;
             }
         }
         let nothing = self.nothing(need);
-        bytes.retain(|layer, _| self.take(need, &nothing, *layer).is_some());
-        let mut candidates: Vec<(usize, f64)> = bytes.into_iter().collect();
+        let mut candidates: Vec<(usize, f64)> =
+            bytes.into_iter().enumerate().filter(|(_, bytes)| *bytes > 0.0).collect();
+        candidates.retain(|(layer, _)| self.take(need, &nothing, *layer).is_some());
         candidates.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         candidates.truncate(MAX_CANDIDATES);
         candidates.into_iter().map(|(layer, _)| layer).collect()

@@ -58,6 +58,13 @@ impl TreeMark {
     }
 }
 
+impl LastLayer {
+    pub fn new(mut trees: Vec<TreeMark>) -> Self {
+        trees.sort();
+        Self { trees }
+    }
+}
+
 impl LastPlan {
     /// Without its layers: a plan made with this starts anew, but knows what changes often.
     #[must_use]
@@ -69,8 +76,7 @@ impl LastPlan {
     /// what they had.
     #[must_use]
     pub fn next(&self, demand: &Demand, plan: &Plan) -> Self {
-        let of_plan =
-            |layer: &LayerPlan| LastLayer { trees: layer.trees.iter().map(SizedTree::mark).collect() };
+        let of_plan = |layer: &LayerPlan| LastLayer::new(layer.trees.iter().map(SizedTree::mark).collect());
         let mut layers: Vec<LastLayer> = plan.layers.iter().map(of_plan).collect();
         let names = demand.functions.iter().map(|function| function.name.clone());
         let mut functions: BTreeMap<String, Vec<usize>> = names.zip(plan.functions.iter().cloned()).collect();

@@ -8,10 +8,12 @@ mod last;
 mod rates;
 mod space;
 mod split;
+mod summary;
 
 pub use demand::{Demand, FunctionDemand, LayerPlan, Plan, SizedTree, TreeId};
 pub use error::PlanError;
 pub use last::{Change, LastLayer, LastPlan, TreeMark};
+pub use summary::{LayerSummary, Moves, Skew, Summary, summary, what_if};
 
 use board::Board;
 use space::Space;

@@ -236,19 +236,20 @@ impl Split {
 /// need it, if it has another of the same name.
 fn others(board: &Board<'_>, need: NeedNo, left: &[TreeNo]) -> (Vec<u64>, Vec<f64>) {
     let space = board.space;
-    let mut shared: BTreeMap<NeedNo, Vec<bool>> = BTreeMap::new();
+    let mut shared: Vec<Vec<bool>> = vec![Vec::new(); space.needs.len()];
     for (at, tree) in left.iter().enumerate() {
         let waiting = space.needs_of_tree[*tree as usize].iter().filter(|other| !board.is_placed(**other));
         let of_name = &space.needs_of_name[space.trees[*tree as usize].name];
         let following = of_name.iter().filter(|other| board.is_placed(**other));
         for other in waiting.chain(following).filter(|other| **other != need) {
-            shared.entry(*other).or_insert_with(|| vec![false; left.len()])[at] = true;
+            shared[*other].resize(left.len(), false);
+            shared[*other][at] = true;
         }
     }
     let weights = &board.settings.weights;
     // Needs that are the same as far as this goes would publish once, and count once.
     let mut distinct: BTreeMap<Vec<bool>, f64> = BTreeMap::new();
-    for (other, has) in shared {
+    for (other, has) in shared.into_iter().enumerate().filter(|(_, has)| !has.is_empty()) {
         let worth = distinct.entry(has).or_default();
         *worth = worth.max(if board.is_placed(other) { weights.following } else { weights.sharing });
     }

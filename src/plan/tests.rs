@@ -146,3 +146,30 @@ fn a_function_with_two_versions_of_a_package_is_an_error_that_names_both() {
     let text = plan(&demand, &LastPlan::default(), &Settings::default()).unwrap_err().to_string();
     assert_eq!(text, "function `f` needs both `aa 1.0` and `aa 2.0`, which lie at the same path");
 }
+
+#[test]
+fn the_summary_says_what_is_stored_shared_moved_and_skewed() {
+    let common = || (0..6).map(|n| tree(&format!("common{n}"), 1, 1 << 20));
+    let f = function("f", common().chain([tree("only", 1, 3 << 20)]).collect(), 0);
+    let g = function("g", common().chain([tree("only", 2, 2 << 20)]).collect(), 0);
+    let demand = demand(vec![f, g]);
+    let settings = Settings::default();
+    let made = plan(&demand, &LastPlan::default(), &settings).unwrap();
+    let first = summary(&demand, &LastPlan::default(), &made);
+    assert_eq!((first.stored_bytes, first.least_bytes, first.apart_bytes), (11 << 20, 11 << 20, 17 << 20));
+    let all = Moves {
+        n_layers: made.layers.len(),
+        bytes: 11 << 20,
+        functions: ["f", "g"].map(str::to_owned).to_vec(),
+    };
+    assert_eq!(first.moves, all);
+    let only = |version: u8| tree("only", version, 1).id;
+    let versions = vec![(only(1), vec!["f".to_owned()]), (only(2), vec!["g".to_owned()])];
+    assert_eq!(first.skews, [Skew { versions, bytes: 2 << 20 }]);
+
+    let last = LastPlan::default().next(&demand, &made);
+    assert_eq!(summary(&demand, &last, &made).moves, Moves::default(), "it is there now");
+    let then = what_if((&demand, &settings), (&LastPlan::default(), &made), &only(2)).unwrap().unwrap();
+    assert_eq!((then.n_layers, then.functions), (0, vec!["f".to_owned()]), "g's layer serves f");
+    assert_eq!(what_if((&demand, &settings), (&last, &made), &tree("absent", 1, 1).id).unwrap(), None);
+}

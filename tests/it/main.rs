@@ -20,6 +20,7 @@ mod conformance;
 mod credentials;
 mod host;
 mod interruptions;
+mod joint_plans;
 mod invoke;
 mod lockfiles;
 mod properties;

@@ -308,7 +308,7 @@ fn files_of(module: &str) -> Vec<(String, String)> {
 
 /// All Rust files of the workspace.
 fn everything() -> Vec<(String, String)> {
-    ["src", "tests", "xtask", "bootstrap"].into_iter().flat_map(sources).collect()
+    ["src", "tests", "xtask", "bootstrap", "benches"].into_iter().flat_map(sources).collect()
 }
 
 /// Paths from the root, and texts, of all Rust files below a folder.

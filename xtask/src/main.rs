@@ -20,6 +20,8 @@ Usage: cargo xtask TASK
   test                      check everything: formatting, lints, tests, documentation
   bench [--runs N]          time layr beside install.packages() and renv; writes docs/benchmarks.md
   bench runtime [--runs N]  time layr's bootstrap beside other ways to run R on Lambda
+  bench plan [--history FILE] [--json]
+                            replay lockfiles' histories: layr's layers beside other rules
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -45,6 +47,12 @@ fn run(words: &[&str]) -> Result<()> {
             bench::runtime::bench(n_runs.parse().context("N is not a number")?)
         }
         ["bench", "--runs", n_runs] => bench::bench(n_runs.parse().context("N is not a number")?),
+        ["bench", "plan"] => bench::plan::plan(None, false),
+        ["bench", "plan", "--json"] => bench::plan::plan(None, true),
+        ["bench", "plan", "--history", file] => bench::plan::plan(Some(file), false),
+        ["bench", "plan", "--history", file, "--json"] | ["bench", "plan", "--json", "--history", file] => {
+            bench::plan::plan(Some(file), true)
+        }
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),
         ["testbed", "--serve"] => testbed(Some(0)),

@@ -2,6 +2,7 @@
 //! machine in the same run, since times of other days and machines say nothing.
 
 mod measure;
+pub mod plan;
 mod report;
 mod rivals;
 pub mod runtime;
@@ -69,7 +70,7 @@ pub fn bench(n_runs: usize) -> Result<()> {
     let page = report::page(&results(&runs, &contestant).context("no runs: ask for at least one")?);
     let path = paths::workspace().join("docs/benchmarks.md");
     fs::create_dir_all(path.with_file_name(""))?;
-    fs::write(&path, &page)?;
+    fs::write(&path, format!("{page}{}", plan::kept_part(&path)))?;
     eprintln!("\n{page}\nbench: written to {}", path.display());
     Ok(())
 }
