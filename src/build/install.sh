@@ -10,8 +10,8 @@ exec 3<&0 </dev/null
 exec 3<&-
 
 # Engines use up process numbers of their own before this starts, and not always as many.
-# From here on the next is 101 everywhere.
-while : & [ $! -lt 100 ]; do :; done
+# From here on the next is 65 everywhere.
+while : & [ $! -lt 64 ]; do :; done
 
 umask 022
 
@@ -25,5 +25,5 @@ if [ -p /build/tokens ]; then
 fi
 
 # R's installer in a bare R, without the shell scripts of `R CMD INSTALL` around it.
-R_DEFAULT_PACKAGES= "$R_HOME/bin/R" --no-restore --no-save --no-site-file --no-init-file --no-echo \
-    -e 'tools:::.install_packages(commandArgs(TRUE))' --args "$@"
+R_DEFAULT_PACKAGES=NULL "$R_HOME/bin/R" --no-restore --no-save --no-site-file --no-init-file --no-echo \
+    --file=/build/recipe/install.R --args "$@"

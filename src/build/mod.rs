@@ -9,6 +9,7 @@ mod diagnosis;
 mod error;
 mod key;
 mod one;
+mod precompile;
 mod recipe;
 mod schedule;
 mod tokens;
@@ -216,10 +217,13 @@ impl Run<'_> {
     fn workshop(&self) -> Result<Workshop, BuildError> {
         let folder = self.site.store.temp_dir("build-")?;
         let tokens = Tokens::new(folder.path(), self.options.n_jobs.get()).map_err(BuildError::Tokens)?;
-        let makevars = folder.path().join("Makevars");
-        crate::sys::fs::write_atomic(&makevars, recipe::MAKEVARS_TEXT.as_bytes())?;
+        let recipe = folder.path().join("recipe");
+        crate::sys::fs::create_dir_all(&recipe)?;
+        for (name, text) in recipe::FILES {
+            crate::sys::fs::write_atomic(&recipe.join(name), text.as_bytes())?;
+        }
         let root = self.site.base.root_for(self.site.engine, self.site.report)?;
-        Ok(Workshop { root, makevars, tokens: tokens.into(), _folder: folder.into() })
+        Ok(Workshop { root, recipe, tokens: tokens.into(), _folder: folder.into() })
     }
 
     fn job(&self, at: usize, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
@@ -246,7 +250,8 @@ fn outcome_of(job: &one::Job<'_>) -> Result<Outcome, BuildError> {
 #[derive(Clone)]
 struct Workshop {
     root: Root,
-    makevars: std::path::PathBuf,
+    /// A folder with the recipe's files.
+    recipe: std::path::PathBuf,
     tokens: std::sync::Arc<Tokens>,
     _folder: std::sync::Arc<tempfile::TempDir>,
 }

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
-use super::{Again, BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, recipe};
+use super::{Again, BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, precompile, recipe};
 use crate::engine::{Bind, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
@@ -137,7 +137,7 @@ impl Job<'_> {
             |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.to_owned(), writable };
         let mut binds = vec![
             bind(sources, recipe::SOURCES, true),
-            bind(&self.workshop.makevars, recipe::MAKEVARS, false),
+            bind(&self.workshop.recipe, recipe::FOLDER, false),
             bind(library, recipe::LIBRARY, true),
         ];
         if parallel {
@@ -147,12 +147,15 @@ impl Job<'_> {
             let folder = self.site.store.materialise(*tree)?;
             binds.push(bind(&folder, &format!("{}/{name}", recipe::LIBRARY), false));
         }
+        let mut env = recipe::environment(&self.site.base.r_home);
+        let name = &self.tarball.id.name;
+        env.extend(precompile::environment(&cpp_sources(&sources.join(name.as_str()).join("src"))?));
         Ok(Sandbox {
             root: self.workshop.root.clone(),
             binds,
-            env: recipe::environment(&self.site.base.r_home),
+            env,
             working_dir: recipe::SOURCES.to_owned(),
-            command: recipe::command(&self.tarball.id.name),
+            command: recipe::command(name),
             limits: self.limits,
             network: Network::None,
             first: First::Command,
@@ -186,6 +189,22 @@ impl Job<'_> {
             diagnosis,
         }
     }
+}
+
+/// The package's own C++ files and what else lies beside them, by name; of the others only
+/// the name is of interest.
+fn cpp_sources(src: &Path) -> Result<BTreeMap<String, String>, BuildError> {
+    let mut found = BTreeMap::new();
+    if !fs::is_dir(src) {
+        return Ok(found);
+    }
+    for entry in fs::sorted_entries(src)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_read = precompile::is_cpp(&name) && fs::metadata(&entry.path())?.is_file();
+        let text = if is_read { fs::read_if_there(&entry.path())? } else { None };
+        found.insert(name, String::from_utf8_lossy(&text.unwrap_or_default()).into_owned());
+    }
+    Ok(found)
 }
 
 fn unzipped_bytes(store: &Store, tree: TreeDigest) -> Result<u64, StoreError> {

@@ -9,23 +9,15 @@ pub(super) const SOURCES: &str = "/build/src";
 /// The library that packages are installed to and loaded from, as it will be on Lambda:
 /// each namespace remembers its path.
 pub(super) const LIBRARY: &str = "/opt/R/library";
-pub(super) const MAKEVARS: &str = "/build/Makevars";
+/// Where [`FILES`] are.
+pub(super) const FOLDER: &str = "/build/recipe";
 pub(super) const TOKENS: &str = "/build/tokens";
 
 const SCRIPT: &str = include_str!("install.sh");
 
-/// Read by make after R's own settings: no debug information, which would hold paths.
-pub(super) const MAKEVARS_TEXT: &str = "\
-CFLAGS += -g0
-CXXFLAGS += -g0
-CXX11FLAGS += -g0
-CXX14FLAGS += -g0
-CXX17FLAGS += -g0
-CXX20FLAGS += -g0
-CXX23FLAGS += -g0
-FFLAGS += -g0
-FCFLAGS += -g0
-";
+/// What R and make read, by name.
+pub(super) const FILES: [(&str, &str); 2] =
+    [("install.R", include_str!("install.R")), ("Makevars", include_str!("Makevars"))];
 
 /// `--built-timestamp=` leaves the time out of DESCRIPTION. Help is dropped since it holds
 /// the sources' times, and nobody reads it on Lambda. Loading is tested when a function's
@@ -70,9 +62,12 @@ pub(super) fn environment(r_home: &str) -> Vec<(String, String)> {
         ("R_ENVIRON_USER", "/build/none"),
         ("R_PROFILE", "/build/none"),
         ("R_PROFILE_USER", "/build/none"),
-        ("R_MAKEVARS_SITE", MAKEVARS),
+        ("R_MAKEVARS_SITE", "/build/recipe/Makevars"),
         ("R_MAKEVARS_USER", "/build/none"),
         ("OMP_NUM_THREADS", "1"),
+        // Collecting garbage later takes a fifth off R's time.
+        ("R_NSIZE", "3M"),
+        ("R_VSIZE", "128M"),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -85,8 +80,8 @@ pub(super) fn command(package: &PackageName) -> Vec<String> {
 
 /// Digest over the recipe: another recipe, other build keys.
 pub(super) fn digest(r_home: &str) -> Sha256Digest {
-    let lists = [FLAGS.join("\0"), FOR_READERS.join("\0")];
-    let mut text = format!("{SCRIPT}\0{MAKEVARS_TEXT}\0{SOURCES}\0{}", lists.join("\0\0"));
+    let lists = [FLAGS.join("\0"), FOR_READERS.join("\0"), FILES.map(|(_, text)| text).join("\0")];
+    let mut text = format!("{SCRIPT}\0{SOURCES}\0{}", lists.join("\0\0"));
     for (name, value) in environment(r_home) {
         text.push_str(&format!("\0{name}={value}"));
     }

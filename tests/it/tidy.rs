@@ -123,6 +123,7 @@ const PURE: &[&str] = &[
     "src/base/recipe.rs",
     "src/build/diagnosis.rs",
     "src/build/key.rs",
+    "src/build/precompile.rs",
     "src/build/recipe.rs",
     "src/build/schedule.rs",
     "src/compare/",
