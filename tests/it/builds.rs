@@ -2,6 +2,10 @@
 //! those that do not build.
 
 use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use xtask::sandbox::{self, Network};
 
 use crate::world::{SourcePackage, World, ran, zips};
 
@@ -81,45 +85,6 @@ fn all_failures_are_listed_with_log_and_cause_and_the_rest_is_built() {
 }
 
 #[test]
-fn a_build_sees_no_network_no_secrets_and_can_write_nowhere_else() {
-    let world = World::new();
-    let probe = r#"#!/bin/sh
-{
-  echo "interfaces:$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | tr '\n' ,)"
-  echo "secret:$AWS_SECRET_ACCESS_KEY$GITHUB_PAT"
-  echo "user:$(id -u)"
-  touch /usr/written /etc/written /opt/R/written 2>/dev/null && echo "written"
-  echo "processes:$(ulimit -p 2>/dev/null || ulimit -u)"
-  echo "home:$(ls -A /root /home 2>/dev/null | grep -v : | tr -d '\n')"
-} > inst/probe
-"#;
-    let package = SourcePackage::new("probe1", &[]).file("configure", probe).file("inst/empty", "");
-    world.publish(&package);
-    world.lock(&["probe1"]);
-    let Some(base) = crate::world::base() else { return };
-    let mut command =
-        world.command(&["build", "--base", base.to_str().unwrap(), "--engine", "bwrap", "--json"]);
-    command.env("AWS_SECRET_ACCESS_KEY", "secret-1").env("GITHUB_PAT", "secret-2");
-    ran(&mut command).succeeded();
-    let (_, zip) = &zips(&world.path("project/dist"))[0];
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
-    let seen = std::io::read_to_string(archive.by_name("R/library/probe1/probe").unwrap()).unwrap();
-    assert_eq!(seen, "interfaces:lo,\nsecret:\nuser:65534\nprocesses:1024\nhome:\n");
-}
-
-#[test]
-fn a_build_that_never_ends_is_ended() {
-    let world = World::new();
-    world.publish(
-        &SourcePackage::new("fork1", &[]).file("configure", "#!/bin/sh\nsleep 1000 &\nsleep 1000\n"),
-    );
-    world.lock(&["fork1"]);
-    world.write("project/layr.toml", "[build]\nseconds = 2\n");
-    let Some(built) = world.build(&[]) else { return };
-    built.failed(BUILD, &["it took longer than 2.0 s"]);
-}
-
-#[test]
 fn a_package_whose_rules_fail_in_parallel_is_built_without() {
     let world = World::new();
     let rules = ".PHONY: all alone\nall: alone $(SHLIB)\nalone:\n\t@case \"$$MAKEFLAGS\" in *jobserver*) exit 1;; esac\n";
@@ -185,4 +150,75 @@ fn blob_holding(world: &World, bytes: &[u8]) -> std::path::PathBuf {
     let shards = fs::read_dir(world.path("store/blobs")).unwrap();
     let blobs = shards.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
     blobs.map(|blob| blob.unwrap().path()).find(|path| fs::read(path).unwrap() == bytes).unwrap()
+}
+
+/// S4 methods, which R keeps in several tables; C++ files that begin with one header; help
+/// and data, for the indices.
+fn varied() -> SourcePackage {
+    let methods = (0..20).map(|n| {
+        format!("setClass(\"C{n}\", representation(x = \"numeric\"))\nsetMethod(\"area\", \"C{n}\", function(s, ...) {{ for (i in s@x) if (i > {n}) return(i); {n} }})\n")
+    });
+    let code = format!(
+        "setGeneric(\"area\", function(s, ...) standardGeneric(\"area\"))\n{}",
+        methods.collect::<String>()
+    );
+    let mut package = SourcePackage::new("varied1", &["methods"])
+        .file("DESCRIPTION", "Package: varied1\nVersion: 1.0\nTitle: T\nLicense: MIT\nImports: methods\nLazyData: yes\nNeedsCompilation: yes\n")
+        .file("NAMESPACE", "import(methods)\nuseDynLib(varied1)\nexportMethods(area)\n")
+        .file("R/code.R", code)
+        .file("man/area.Rd", "\\name{area}\\alias{area}\\alias{Zone}\\title{An area}\\description{Of it.}\n")
+        .file("data/sizes.R", "sizes <- ts(head(rivers, 10))\n")
+        .file("src/shared.h", "#include <map>\n#include <string>\n");
+    for n in 0..4 {
+        let code = format!(
+            "#include \"shared.h\"\nextern \"C\" int size{n}() {{ std::map<std::string, int> m; m[__FILE__] = {n}; return m.size(); }}\n"
+        );
+        package = package.file(&format!("src/code{n}.cpp"), code);
+    }
+    package
+}
+
+/// The same package by `R CMD INSTALL`, with the flags that docs/reproducible-builds.md has.
+fn installed_by_r(base: &Path, world: &World) -> PathBuf {
+    let (sources, library) = (world.path("r/src"), world.path("r/library"));
+    fs::create_dir_all(&library).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(&varied().tarball()[..])).unpack(&sources).unwrap();
+    world.write("r/src/Makevars", "CXXFLAGS += -g0\nCXX17FLAGS += -g0\n");
+    let mut command = sandbox::command(&base.join("rootfs"), Network::None).unwrap();
+    command.arg("--bind").args([&sources, Path::new("/build/src")]);
+    command.arg("--bind").args([&library, Path::new("/opt/R/library")]);
+    for (name, value) in
+        [("LC_COLLATE", "C"), ("R_LIBS", "/opt/R/library"), ("R_MAKEVARS_SITE", "/build/src/Makevars")]
+    {
+        sandbox::set(&mut command, name, value);
+    }
+    command.args(["R", "CMD", "INSTALL", "--built-timestamp=", "--strip", "--strip-lib", "--no-help"]);
+    command.args(["--no-docs", "--no-test-load", "--no-lock", "--library=/opt/R/library"]);
+    ran(command.arg("/build/src/varied1")).succeeded();
+    library.join("varied1")
+}
+
+#[test]
+fn a_package_is_byte_by_byte_what_r_itself_installs() {
+    let world = World::new();
+    world.publish(&varied());
+    world.lock(&["varied1"]);
+    let Some(built) = world.build(&[]) else { return };
+    built.succeeded();
+    let log = fs::read_dir(world.path("store/logs")).unwrap().next().unwrap().unwrap().path();
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("-x c++-header") && !log.contains("ignored"), "{log}");
+
+    let by_r = installed_by_r(&crate::world::base().unwrap(), &world);
+    let (_, zip) = &zips(&world.path("project/dist"))[0];
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
+    for n in 0..archive.len() {
+        let mut file = archive.by_index(n).unwrap();
+        let Some(name) = file.name().strip_prefix("R/library/varied1/").map(str::to_owned) else { continue };
+        if file.is_file() {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            assert!(bytes == fs::read(by_r.join(&name)).unwrap(), "{name} is another");
+        }
+    }
 }

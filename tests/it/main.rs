@@ -27,6 +27,7 @@ mod properties;
 mod loading;
 mod real_packages;
 mod runtime;
+mod sandboxes;
 mod serving;
 mod sources;
 mod targets;
