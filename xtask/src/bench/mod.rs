@@ -9,7 +9,6 @@ pub mod runtime;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +20,7 @@ use crate::serve::Server;
 use crate::steps::{shown, step};
 use crate::testbed::{self, Testbed, wanted};
 use crate::{paths, tools};
-use measure::{Measured, Spread, measure};
+use measure::{Measured, Spread, fixed_work, measure, n_cores};
 use report::Results;
 use rivals::Ground;
 
@@ -43,6 +42,8 @@ struct Runs {
     install_packages: Vec<Measured>,
     restore_cold: Vec<Measured>,
     restore_warm: Vec<Measured>,
+    /// A fixed piece of work, before each of the others.
+    noise: Vec<Duration>,
 }
 
 /// Measures each way `n_runs` times, in turn, and writes docs/benchmarks.md.
@@ -80,8 +81,11 @@ fn race(contestant: &Contestant<'_>, n_runs: usize) -> Result<Runs> {
     let mut runs = Runs::default();
     for n in 1..=n_runs {
         let ground = contestant.ground;
+        runs.noise.push(fixed_work());
         runs.layr_cold.push(run(&format!("layr build, cold ({n})"), || contestant.cold())?);
+        runs.noise.push(fixed_work());
         runs.install_packages.push(run(&format!("install.packages ({n})"), || ground.install_packages())?);
+        runs.noise.push(fixed_work());
         runs.restore_cold.push(run(&format!("renv::restore, cold ({n})"), || ground.restore_cold())?);
         runs.restore_warm.push(run(&format!("renv::restore, warm ({n})"), || ground.restore_warm())?);
     }
@@ -93,7 +97,7 @@ fn race(contestant: &Contestant<'_>, n_runs: usize) -> Result<Runs> {
 
 fn run(name: &str, work: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
     let measured = step(name, work)?;
-    eprintln!("{name}: {} ({} MiB)", shown(measured.time), measured.peak_kib / 1024);
+    eprintln!("{name}: {} ({} of CPU)", shown(measured.time), shown(measured.cpu));
     Ok(measured)
 }
 
@@ -160,9 +164,13 @@ fn serve_exact(testbed: &Testbed, lockfile: &Path, work: &Path) -> Result<Server
 
 fn results(runs: &Runs, contestant: &Contestant<'_>) -> Option<Results> {
     let spread = |runs: &[Measured]| Spread::of(runs.iter().map(|run| run.time).collect::<Vec<Duration>>());
+    let cpu = |runs: &[Measured]| Spread::of(runs.iter().map(|run| run.cpu).collect()).map(|cpu| cpu.median);
+    let compilers = runs.layr_cold.iter().map(|run| run.compilers).collect();
     let peak = |runs: &[Measured]| runs.iter().map(|run| run.peak_kib).max();
     Some(Results {
         machine: machine(),
+        n_cores: n_cores(),
+        noise: Spread::of(runs.noise.clone())?,
         r: contestant.base.r.clone(),
         n_packages: contestant.ground.locked.len(),
         n_cold_runs: runs.layr_cold.len(),
@@ -174,6 +182,10 @@ fn results(runs: &Runs, contestant: &Contestant<'_>) -> Option<Results> {
         install_packages: spread(&runs.install_packages)?,
         restore_cold: spread(&runs.restore_cold)?,
         restore_warm: spread(&runs.restore_warm)?,
+        layr_cpu: cpu(&runs.layr_cold)?,
+        install_packages_cpu: cpu(&runs.install_packages)?,
+        restore_cpu: cpu(&runs.restore_cold)?,
+        compilers: Spread::of(compilers)?.median,
     })
 }
 
@@ -184,7 +196,7 @@ fn machine() -> String {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
         line.split_once(':').map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().to_owned())
     };
-    let n_cores = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let n_cores = n_cores();
     let memory_kib: u64 =
         field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
     format!("{n_cores} cores of {}, {} GiB", field("/proc/cpuinfo", "model name"), memory_kib >> 20)
