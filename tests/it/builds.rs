@@ -214,7 +214,9 @@ fn a_package_is_byte_by_byte_what_r_itself_installs() {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
     for n in 0..archive.len() {
         let mut file = archive.by_index(n).unwrap();
-        let Some(name) = file.name().strip_prefix("R/library/varied1/").map(str::to_owned) else { continue };
+        let Some(name) = file.name().unwrap().strip_prefix("R/library/varied1/").map(str::to_owned) else {
+            continue;
+        };
         if file.is_file() {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).unwrap();
