@@ -72,8 +72,8 @@ fn take_census(census: &mut BTreeMap<(u32, String), Duration>) {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         let name = stat.split(['(', ')']).nth(1).unwrap_or_default();
         if COMPILERS.contains(&name) {
-            let start = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19));
-            census.insert((pid, start.unwrap_or_default().to_owned()), ticks(&stat, [11, 12]));
+            let began = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19));
+            census.insert((pid, began.unwrap_or_default().to_owned()), ticks(&stat, [11, 12]));
         }
     }
 }
