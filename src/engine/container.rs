@@ -175,3 +175,54 @@ fn build_user() -> String {
         if process::is_root() { (super::NOBODY, super::NOBODY) } else { process::user_and_group() };
     format!("{uid}:{gid}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{Bind, Limits};
+
+    fn arguments(kind: ContainerProgram, network: Network) -> Vec<String> {
+        let bind = |to: &str, writable| Bind { from: "/host".into(), to: to.to_owned(), writable };
+        let sandbox = Sandbox {
+            root: Root::Image("sha256:ab".to_owned()),
+            binds: vec![bind("/build/src", true), bind("/build/recipe", false)],
+            env: vec![("TZ".to_owned(), "UTC".to_owned())],
+            working_dir: "/build/src".to_owned(),
+            command: vec!["R".to_owned(), "--version".to_owned()],
+            limits: Limits { memory_bytes: 1 << 30, n_processes: 100, time: Duration::from_secs(1) },
+            network,
+            first: First::Command,
+        };
+        Container { kind, program: PathBuf::from("program") }.arguments(&sandbox, "layr-1-0")
+    }
+
+    #[test]
+    fn a_container_has_bounds_no_network_no_rights_and_writes_only_where_it_is_told() {
+        let args = arguments(ContainerProgram::Docker, Network::None).join(" ");
+        for part in [
+            "--network none --read-only --cap-drop ALL --security-opt no-new-privileges",
+            "--memory 1073741824 --memory-swap 1073741824 --pids-limit 100",
+            "--volume /host:/build/src:rw --volume /host:/build/recipe:ro",
+            "--entrypoint  --pull never",
+        ] {
+            assert!(args.contains(part), "{part} in {args}");
+        }
+        assert!(args.ends_with(" sha256:ab R --version"), "{args}");
+        assert!(!args.contains("--user 0"), "{args}");
+    }
+
+    /// Rootless podman has other users inside than outside, unless it is told.
+    #[test]
+    fn podman_is_called_like_docker_but_for_whose_files_are_whose() {
+        for network in [Network::None, Network::Host] {
+            let mut by_podman = arguments(ContainerProgram::Podman, network);
+            if let Some(at) = by_podman.iter().position(|arg| arg == "--userns") {
+                assert!(!process::is_root());
+                assert_eq!(by_podman.drain(at..at + 2).next_back().as_deref(), Some("keep-id"));
+            }
+            assert_eq!(by_podman, arguments(ContainerProgram::Docker, network));
+        }
+    }
+}

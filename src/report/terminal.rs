@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -59,14 +60,16 @@ impl Terminal {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(verb);
+        // A package can take minutes, in which nothing is reported.
+        bar.enable_steady_tick(Duration::from_secs(1));
         shown.bar = Some(bar);
     }
 
     fn item_done(&self, state: &mut State, text: Option<String>) {
         if let Some(bar) = &state.bar {
             bar.inc(1);
-            bar.set_message(state.building.values().cloned().collect::<Vec<_>>().join(", "));
         }
+        state.show_building();
         if let Some(text) = text.filter(|_| self.verbosity > Verbosity::Quiet) {
             Self::line(state, &text);
         }
@@ -74,6 +77,12 @@ impl Terminal {
 }
 
 impl State {
+    fn show_building(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.building.values().cloned().collect::<Vec<_>>().join(", "));
+        }
+    }
+
     fn ended(&mut self, name: &str) {
         self.building.retain(|_, building| building != name);
     }
@@ -112,6 +121,7 @@ impl Report for Terminal {
                 let at = state.n_started;
                 state.n_started += 1;
                 state.building.insert(at, package.name.to_string());
+                state.show_building();
             }
             Event::Built { package, elapsed } => {
                 state.ended(package.name.as_str());

@@ -155,9 +155,9 @@ mod tests {
             restore_cold: spread(900_000),
             restore_warm: spread(5_000),
             layr_cpu: Duration::from_secs(570),
-            install_packages_cpu: Duration::from_secs(720),
+            install_packages_cpu: Duration::from_mins(12),
             restore_cpu: Duration::from_secs(950),
-            compilers: Duration::from_secs(540),
+            compilers: Duration::from_mins(9),
         });
         assert!(text.contains("| `layr build` | 5 min 0 s | 4 min 59 s | 5 min 0 s | 1.00 |"), "{text}");
         assert!(
