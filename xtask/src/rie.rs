@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{run, tools};
+use crate::pypi;
 
 /// The package of AWS's command line that brings the emulator for both architectures.
 /// pip holds it against this digest.
@@ -37,21 +37,7 @@ fn find(folder: &Path) -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    tools::provide(&[tools::PIP, tools::UNZIP])?;
-    let work = tempfile::tempdir()?;
-    let requirements = work.path().join("requirements.txt");
-    fs::write(&requirements, REQUIREMENT)?;
-    let pip = tools::find(tools::PIP.program).context("there is no pip3")?;
-    let mut download = Command::new(pip);
-    download.args(["download", "--quiet", "--no-deps", "--disable-pip-version-check", "--dest"]);
-    run::check(download.arg(work.path()).arg("--requirement").arg(&requirements))?;
-    let wheel = fs::read_dir(work.path())?.flatten().map(|entry| entry.path());
-    let wheel = wheel.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "whl"));
-    let wheel = wheel.context("pip left no wheel")?;
-    fs::create_dir_all(folder)?;
-    run::check(
-        Command::new("unzip").args(["-q", "-o"]).arg(&wheel).arg(format!("{FOLDER}/*")).arg("-d").arg(folder),
-    )?;
+    pypi::unpack(REQUIREMENT, &format!("{FOLDER}/*"), folder)?;
     Ok(program)
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, library, paths, rie, root, run, testbed, tools};
+use crate::{base, docker, dockerfiles, library, paths, rie, root, run, testbed, tools};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
@@ -17,6 +17,7 @@ pub fn test() -> Result<()> {
     let cache = paths::cache()?;
     step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS].concat()))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
+    let are_dockerfiles_fine = step("dockerfiles", || dockerfiles::lint(&cache)).is_ok();
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
     let layr = step("cargo build", || Layr::build(Profile::Debug, docker.as_ref()))?;
     let base = step("base", || base::build(&layr))?;
@@ -38,11 +39,14 @@ pub fn test() -> Result<()> {
         ("test --workspace", &for_tests),
         ("doc --workspace --no-deps", &for_docs),
     ];
-    let failed: Vec<&str> = checks
+    let mut failed: Vec<&str> = checks
         .into_iter()
         .filter(|(words, environment)| !holds(words, environment))
         .map(|(words, _)| words)
         .collect();
+    if !are_dockerfiles_fine {
+        failed.push("xtask test, of which dockerfiles");
+    }
     let time = shown(start.elapsed());
     if !failed.is_empty() {
         bail!("after {time}: failed: cargo {}", failed.join("; cargo "));
