@@ -50,7 +50,8 @@ impl PlanError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::TooLarge { .. } => {
-                "drop packages that the function does not use from the lockfile, or split the function"
+                "drop packages that the function does not use from the lockfile, pass --slim max, split the \
+                 function, or deploy it as a container image, which may have 10 GB"
             }
             Self::Conflict { .. } => "lock one version of each package, and lock again",
             Self::NoLayerLeft { .. } => "pass --no-runtime if the runtime is not a layer",
