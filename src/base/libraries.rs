@@ -12,13 +12,14 @@ use crate::sys::interrupt::Interrupt;
 
 /// What is copied beside libraries and R: where the loader looks, who owns what, and what the
 /// runtime layer takes from elsewhere.
-const RECORDS: [&str; 9] = [
+const RECORDS: [&str; 10] = [
     "etc/ld.so.conf",
     "etc/alternatives/",
     "etc/R/",
     "etc/pki/",
     "etc/ssl/certs/ca-certificates.crt",
     "usr/share/R/share/",
+    "usr/share/common-licenses/",
     "usr/share/doc/",
     "usr/share/zoneinfo/",
     "var/lib/dpkg/",
@@ -36,7 +37,7 @@ impl Base {
         store: &Store,
         interrupt: &Interrupt,
     ) -> Result<PathBuf, BaseError> {
-        let place = store.base_folder(self.digest).join("system");
+        let place = store.base_folder(self.digest).join("system-2");
         if fs::exists(&place) {
             return Ok(place);
         }

@@ -148,7 +148,10 @@ impl Container {
             "--pids-limit",
             &limits.n_processes.to_string(),
         ]);
-        add(&["--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777", "--workdir", &sandbox.working_dir]);
+        if !sandbox.binds.iter().any(|bind| bind.to == "/tmp") {
+            add(&["--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777"]);
+        }
+        add(&["--workdir", &sandbox.working_dir]);
         add(&["--user", &build_user(), "--entrypoint", "", "--pull", "never"]);
         if self.kind == ContainerProgram::Podman && !process::is_root() {
             add(&["--userns", "keep-id"]);
