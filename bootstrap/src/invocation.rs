@@ -35,8 +35,9 @@ pub enum After {
 ///
 /// # Errors
 ///
-/// Where the Runtime API is out of order. What it refuses in good order, Lambda tells the
-/// caller by itself, and the sandbox is as good as before.
+/// Where the Runtime API is out of order, in Lambda's words a status of 500. Of what it
+/// refuses in good order, or of a reader that is gone, the caller hears from Lambda, and
+/// the sandbox is as good as before.
 pub fn serve(
     invocation: &Invocation,
     session: &mut Session,
@@ -69,8 +70,9 @@ pub fn serve(
         Outcome::Ended(failure) => (Err(failure), After::StartAgain),
     };
     match response.end(result, log) {
-        Err(error @ ApiError::Refused { status: ..500, .. }) => log.record(Level::Error, &error.to_string()),
-        ended => ended?,
+        Err(error @ ApiError::Refused { status: 500.., .. }) => return Err(error),
+        Err(error) => log.record(Level::Error, &error.to_string()),
+        Ok(()) => {}
     }
     Ok(after)
 }
@@ -153,18 +155,17 @@ impl Stream for Response<'_> {
 
 impl Response<'_> {
     fn end(self, result: Result<Object, Failure>, log: &mut Log) -> Result<(), ApiError> {
-        if let Some(error) = self.error {
-            return Err(error);
+        let is_streamed = self.upload.is_some();
+        let result =
+            result.and_then(|value| if is_streamed { Ok(String::new()) } else { body(&value, self.front) });
+        if let Err(failure) = &result {
+            log.record(Level::Error, &failure.shown());
         }
-        if let Some(upload) = self.upload {
-            return RuntimeApi::end_stream(upload, result.err().as_ref());
-        }
-        match result.and_then(|value| body(&value, self.front)) {
-            Ok(body) => self.api.respond(self.request_id, &body),
-            Err(failure) => {
-                log.record(Level::Error, &failure.shown());
-                self.api.fail(self.request_id, &failure)
-            }
+        match (self.error, self.upload, result) {
+            (Some(error), ..) => Err(error),
+            (None, Some(upload), result) => RuntimeApi::end_stream(upload, result.err().as_ref()),
+            (None, None, Ok(body)) => self.api.respond(self.request_id, &body),
+            (None, None, Err(failure)) => self.api.fail(self.request_id, &failure),
         }
     }
 }

@@ -26,8 +26,9 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// A running R.
 pub struct Process {
     child: Child,
-    /// Readable once the child has ended, whoever still holds its pipes.
-    ended: OwnedFd,
+    /// Readable once the child has ended, whoever still holds its pipes. Where there is
+    /// none (Linux before 5.3), the end of its replies has to do.
+    ended: Option<OwnedFd>,
     requests: PipeWriter,
     replies: PipeReader,
     /// Bytes of replies that are not complete.
@@ -85,7 +86,7 @@ impl Process {
         }
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
-        let ended = pidfd_open(pid, PidfdFlags::empty())?;
+        let ended = pidfd_open(pid, PidfdFlags::empty()).ok();
         let outputs = [
             child.stderr.take().map(|pipe| (Output::Stderr, Box::new(pipe) as Box<dyn Pipe>)),
             child.stdout.take().map(|pipe| (Output::Stdout, Box::new(pipe) as Box<dyn Pipe>)),
@@ -158,9 +159,11 @@ impl Process {
 
     fn wait(&self, until: Option<Instant>, others: &[BorrowedFd<'_>]) -> io::Result<Ready> {
         let outputs = self.outputs.each_ref().map(|output| output.as_ref().map(|(_, pipe)| pipe.as_fd()));
-        // In place of an output that is closed, another that is watched anyway.
-        let [stderr, stdout] = outputs.map(|output| output.unwrap_or(self.ended.as_fd()));
-        let watched = [self.replies.as_fd(), self.ended.as_fd(), stderr, stdout].into_iter();
+        // In place of what is not there, another that is watched anyway.
+        let replies = self.replies.as_fd();
+        let ended = self.ended.as_ref().map_or(replies, AsFd::as_fd);
+        let [stderr, stdout] = outputs.map(|output| output.unwrap_or(replies));
+        let watched = [replies, ended, stderr, stdout].into_iter();
         let watched = watched.chain(others.iter().copied());
         let mut fds: Vec<PollFd<'_>> =
             watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
@@ -172,7 +175,7 @@ impl Process {
         let is_ready = |at: usize| !fds[at].revents().is_empty();
         Ok(Ready {
             replies: is_ready(0),
-            ended: is_ready(1),
+            ended: self.ended.is_some() && is_ready(1),
             outputs: [outputs[0].is_some() && is_ready(2), outputs[1].is_some() && is_ready(3)],
             other: (0..others.len()).find(|at| is_ready(4 + at)),
         })

@@ -13,7 +13,8 @@ use crate::serve::Server;
 use crate::testbed::Testbed;
 use crate::{load, paths, run};
 
-/// The packages of `lockfiles/<name>.lock`, installed.
+/// What `/opt` would be with the layers of `lockfiles/<name>.lock`; the packages are in
+/// `R/library`, and find what they link to from there.
 pub fn make(layr: &Layr, base: &Base, testbed: &Testbed, name: &str) -> Result<PathBuf> {
     let out = target().join("libraries").join(name);
     if out.exists() {
@@ -31,5 +32,5 @@ pub fn make(layr: &Layr, base: &Base, testbed: &Testbed, name: &str) -> Result<P
         layers.iter().map(|layer| Some(out.join(layer["zip"].as_str()?))).collect();
     let opt = out.join("opt");
     load::unpack(&zips.context("a layer has no `zip`")?, &opt)?;
-    Ok(opt.join("R/library"))
+    Ok(opt)
 }

@@ -47,8 +47,8 @@ fn events_are_simplified_as_jsonlite_does_it() {
     fs::write(cases.path().join("values"), write(&values)).unwrap();
 
     let mut r = sandbox::command(&base.join("rootfs"), Network::None).unwrap();
-    r.arg("--ro-bind").arg(cases.path()).arg("/cases").arg("--ro-bind").arg(library).arg("/library");
-    sandbox::set(&mut r, "R_LIBS", "/library");
+    r.arg("--ro-bind").arg(cases.path()).arg("/cases").arg("--ro-bind").arg(library).arg("/opt");
+    sandbox::set(&mut r, "R_LIBS", "/opt/R/library");
     let output = r.args(["Rscript", "--vanilla", "-e", COMPARE]).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
