@@ -25,6 +25,9 @@ const SCRIPT: &str = include_str!("load.R");
 const SCRIPT_PLACE: &str = "/build/load.R";
 /// Address space, for R and what packages map into it.
 const MEMORY_BYTES: u64 = 16 << 30;
+/// Under bwrap all processes of the user's count, whoever started them: few on a server, and
+/// thousands on a desktop. It only has to stop a package that starts without end.
+const N_PROCESSES: u32 = 1 << 15;
 const TIME: Duration = Duration::from_mins(10);
 
 /// Where packages are loaded.
@@ -140,7 +143,7 @@ fn sandbox(packages: &[PackageName], script: &Path, site: Site<'_>) -> Sandbox {
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         working_dir: "/tmp".to_owned(),
         command: command.map(str::to_owned).into_iter().chain([format!("--file={SCRIPT_PLACE}")]).collect(),
-        limits: Limits { memory_bytes: MEMORY_BYTES, n_processes: 512, time: TIME },
+        limits: Limits { memory_bytes: MEMORY_BYTES, n_processes: N_PROCESSES, time: TIME },
         network: Network::None,
         first: First::Engine,
     }
