@@ -15,6 +15,7 @@ struct RawConfig {
     build: RawBuild,
     layers: RawLayers,
     slim: RawSlim,
+    publish: PublishConfig,
     repositories: BTreeMap<String, String>,
     functions: BTreeMap<String, RawFunction>,
 }
@@ -69,6 +70,18 @@ struct RawSlim {
     keep: BTreeMap<String, Vec<String>>,
 }
 
+/// `[publish]`. What the texts mean is for the stage to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PublishConfig {
+    pub regions: Vec<String>,
+    /// For zips that Lambda does not take directly; `{region}` stands for the region.
+    pub bucket: Option<String>,
+    pub by_reference: bool,
+    /// Accounts, organisations, or `public`.
+    pub share: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawFunction {
@@ -79,6 +92,7 @@ struct RawFunction {
     timeout: Option<u32>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    role: Option<String>,
 }
 
 /// What the stages read: every field there, and in range.
@@ -106,6 +120,7 @@ pub struct Config {
     /// By package: patterns of what is not left out.
     pub slim_keep: BTreeMap<String, Vec<String>>,
     pub plan: PlanConfig,
+    pub publish: PublishConfig,
     /// Where to fetch from instead, by the repository's name.
     pub repositories: BTreeMap<String, String>,
     /// By name; paths are relative to layr.toml.
@@ -134,6 +149,8 @@ pub struct FunctionConfig {
     pub memory_mb: u32,
     pub timeout_seconds: u32,
     pub environment: BTreeMap<String, String>,
+    /// ARN of the role that it runs as, once deployed.
+    pub role: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +220,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         slim_drop: raw.slim.drop,
         slim_keep: raw.slim.keep,
         plan,
+        publish: raw.publish,
         repositories: raw.repositories,
         functions: functions?,
     })
@@ -214,7 +232,7 @@ const MEMORY_MB: u32 = 1024;
 const TIMEOUT_SECONDS: u32 = 30;
 
 fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
-    let RawFunction { lockfile, code, handler, memory, timeout, environment } = raw;
+    let RawFunction { lockfile, code, handler, memory, timeout, environment, role } = raw;
     let memory_mb = memory.unwrap_or(MEMORY_MB);
     let timeout_seconds = timeout.unwrap_or(TIMEOUT_SECONDS);
     let value =
@@ -225,7 +243,7 @@ fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
     if !TIMEOUT_RANGE.contains(&timeout_seconds) {
         return Err(value("functions.timeout", timeout_seconds, "between 1 and 900 seconds"));
     }
-    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment })
+    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment, role })
 }
 
 fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigError {

@@ -5,16 +5,20 @@ use std::io;
 use crate::base::{BaseError, InvalidRecipe};
 use crate::build::BuildError;
 use crate::config::ConfigError;
+use crate::emit::EmitError;
 use crate::engine::EngineError;
 use crate::fetch::FetchError;
 use crate::finish::FinishError;
 use crate::hashes::HashMismatch;
+use crate::image::ImageError;
 use crate::layr_lock::LayrLockError;
 use crate::loading::LoadError;
 use crate::lockfile::LockfileError;
+use crate::manifest::ManifestError;
 use crate::model::InvalidPackageName;
 use crate::pack::PackError;
 use crate::plan::PlanError;
+use crate::publish::PublishError;
 use crate::resolve::{GraphError, ResolveError, VendorError};
 use crate::runtime::RuntimeError;
 use crate::runtime::local::LocalError;
@@ -81,6 +85,14 @@ pub enum Error {
     #[error(transparent)]
     Local(#[from] LocalError),
     #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Path(#[from] PathError),
@@ -114,6 +126,8 @@ pub enum ExitCode {
     Build = 13,
     /// The layers do not fit Lambda's limits, or cannot be written.
     Pack = 14,
+    /// Layers cannot be published, or what was published cannot be read or used.
+    Publish = 15,
     /// There is no base, or not the right one.
     Base = 16,
     /// There is nothing to build with.
@@ -182,7 +196,8 @@ impl Error {
             | Self::Config(_)
             | Self::Recipe(_)
             | Self::Keep(_)
-            | Self::Finish(FinishError::Profile(_)) => ExitCode::Usage,
+            | Self::Finish(FinishError::Profile(_))
+            | Self::Publish(PublishError::NoRegion | PublishError::NotA { .. }) => ExitCode::Usage,
             Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
             Self::LayrLock(_) => ExitCode::LayrLock,
             Self::Resolve(_) | Self::Graph(_) | Self::Vendor { .. } => ExitCode::Resolve,
@@ -194,6 +209,8 @@ impl Error {
             | Self::Build(BuildError::Interrupted)
             | Self::Store(StoreError::Interrupted)
             | Self::Interrupted => ExitCode::Interrupted,
+            Self::Publish(error) if error.is_interrupted() => ExitCode::Interrupted,
+            Self::Manifest(_) | Self::Publish(_) | Self::Emit(_) | Self::Image(_) => ExitCode::Publish,
             Self::Base(BaseError::Engine(_)) | Self::Engine(_) => ExitCode::Engine,
             Self::Local(error) => of_local(error),
             Self::Base(BaseError::Store(_) | BaseError::Path(_))
@@ -240,6 +257,10 @@ impl Error {
             Self::Load(error) => error.hint(),
             Self::Runtime(error) => error.hint(),
             Self::Local(error) => error.hint(),
+            Self::Manifest(error) => Some(error.hint()),
+            Self::Publish(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Emit(error) => Some(error.hint()),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {

@@ -17,6 +17,13 @@ pub mod store;
 // 6: the trees of all functions to a plan of layers; planned layers to zips.
 pub mod plan;
 pub mod pack;
+// 7: layer zips to layer versions, shared.
+pub mod publish;
+// 8: layer versions to text for other tools.
+pub mod emit;
+
+// The same layers as a container image.
+pub mod image;
 
 // What lockfiles say of DESCRIPTIONs.
 pub mod hashes;
@@ -34,6 +41,9 @@ pub mod engine;
 
 // R as a layer, and a Lambda on this machine.
 pub mod runtime;
+
+// What functions cost.
+pub mod cost;
 
 // The order of the stages, and what they all share.
 pub mod cli;

@@ -93,12 +93,45 @@ pub struct ManifestLayer {
     pub published: BTreeMap<String, LayerVersionArn>,
 }
 
+/// runtime.json, which `layr runtime build` leaves beside it; docs/runtime-layer.md has the
+/// fields.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RuntimeFile {
+    pub r: String,
+    pub arch: Architecture,
+    pub layer: RuntimeLayer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RuntimeLayer {
+    pub name: String,
+    pub digest: LayerDigest,
+    pub zip: String,
+    pub zip_sha256: ArchiveDigest,
+    pub zip_bytes: u64,
+    pub unzipped_bytes: u64,
+}
+
+impl RuntimeFile {
+    pub const FILE_NAME: &str = "runtime.json";
+
+    /// # Errors
+    ///
+    /// Where the text is not of this form.
+    pub fn parse(bytes: &[u8], path: &str) -> Result<Self, ManifestError> {
+        let syntax = |source| ManifestError::Syntax { path: path.to_owned(), source };
+        serde_json::from_slice(bytes).map_err(syntax)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error("there is no `{path}`")]
     Missing { path: String },
-    #[error("`{path}` is not a layers.json")]
+    #[error("`{path}` is not of the form that layr writes")]
     Syntax { path: String, source: serde_json::Error },
+    #[error("the runtime layer is R {runtime}, but the packages are for R {packages}")]
+    OtherR { runtime: String, packages: String },
     #[error("`{path}` has schema {found}, but this layr knows schema {}", Manifest::SCHEMA)]
     Schema { path: String, found: u64 },
 }
@@ -109,6 +142,7 @@ impl ManifestError {
         match self {
             Self::Missing { .. } => "run `layr build` first, or say with --dist where its output is",
             Self::Syntax { .. } => "run `layr build` again: it writes the file anew",
+            Self::OtherR { .. } => "run `layr runtime build` again, with the base of the packages",
             Self::Schema { .. } => "use the layr that wrote it, or build again with this one",
         }
         .to_owned()
@@ -145,6 +179,41 @@ impl Manifest {
 
     pub fn layer(&self, name: &str) -> Option<&ManifestLayer> {
         self.layers.iter().find(|layer| layer.name == name)
+    }
+
+    /// Puts the runtime layer before each function's other layers.
+    ///
+    /// # Errors
+    ///
+    /// Where it is another R than the packages were built for, or for another architecture.
+    pub fn attach_runtime(&mut self, runtime: RuntimeFile) -> Result<(), ManifestError> {
+        let series = |r: &str| r.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
+        if runtime.arch != self.arch || series(&runtime.r) != series(&self.r) {
+            let shown = |r: &str, arch: Architecture| format!("{r} on {arch}");
+            let (runtime, packages) = (shown(&runtime.r, runtime.arch), shown(&self.r, self.arch));
+            return Err(ManifestError::OtherR { runtime, packages });
+        }
+        let RuntimeLayer { name, digest, zip, zip_sha256, zip_bytes, unzipped_bytes } = runtime.layer;
+        for function in self.functions.iter_mut().filter(|function| !function.layers.contains(&name)) {
+            function.layers.insert(0, name.clone());
+            function.unzipped_bytes += unzipped_bytes;
+        }
+        if self.layer(&name).is_none() {
+            let (packages, published) = (Vec::new(), BTreeMap::new());
+            let layer = ManifestLayer {
+                name,
+                digest,
+                zip,
+                zip_sha256,
+                zip_bytes,
+                unzipped_bytes,
+                packages,
+                published,
+            };
+            self.layers.push(layer);
+            self.layers.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(())
     }
 
     /// Takes over where the same bytes were published before.
@@ -186,5 +255,28 @@ mod tests {
         built.remember(&published);
         assert_eq!(built.layers[0].published, published.layers[0].published);
         assert!(built.layers[1].published.is_empty());
+    }
+
+    #[test]
+    fn the_runtime_comes_first_once_and_only_for_its_own_r() {
+        let runtime = |r: &str| RuntimeFile {
+            r: r.to_owned(),
+            arch: Architecture::X86_64,
+            layer: RuntimeLayer {
+                name: "layr-runtime-00".to_owned(),
+                digest: LayerDigest(Sha256Digest([1; 32])),
+                zip: "layr-runtime-00.zip".to_owned(),
+                zip_sha256: ArchiveDigest(Sha256Digest([2; 32])),
+                zip_bytes: 10,
+                unzipped_bytes: 30,
+            },
+        };
+        let mut manifest = Manifest::parse(TEXT.as_bytes(), "").unwrap();
+        manifest.attach_runtime(runtime("4.5.2")).unwrap();
+        manifest.attach_runtime(runtime("4.5.2")).unwrap();
+        assert_eq!(manifest.functions[1].layers, ["layr-runtime-00", "layr-r4-5-x86-64-12a523c9d44303e1"]);
+        assert_eq!(manifest.layers.len(), 3);
+        let error = manifest.attach_runtime(runtime("4.4.1")).unwrap_err();
+        assert!(error.to_string().contains("4.4.1") && error.to_string().contains("4.5.0"), "{error}");
     }
 }

@@ -6,12 +6,21 @@ mod base;
 mod build;
 mod cache;
 mod check;
+mod cloud;
+mod cost;
+mod deploy;
+mod emit;
+mod gc;
+mod image;
 mod invoke;
 mod plan;
 mod plan_table;
+mod policy;
 mod project;
+mod publish;
 mod runtime;
 mod services;
+mod share;
 mod sources;
 mod table;
 mod target;
@@ -97,6 +106,22 @@ enum Command {
     Why(why::Args),
     /// All sources in a folder that needs no network
     Vendor(vendor::Args),
+    /// Layers in dist/ to layer versions in AWS, each content once
+    Publish(publish::Args),
+    /// ARNs of published layers, in the form that another tool wants
+    Emit(emit::Args),
+    /// Who may use the published layers, besides their account
+    Share(share::Args),
+    /// Functions of layr.toml to Lambda, with their layers; changes only what differs
+    Deploy(deploy::Args),
+    /// A function's layers as a container image
+    Image(image::Args),
+    /// Layer versions that nothing refers to
+    Gc(gc::Args),
+    /// What a function costs in a month
+    Cost(cost::Args),
+    /// The least IAM policy for a command
+    Policy(policy::Args),
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
@@ -156,6 +181,14 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Verify(args) => return verify::run(args, &cli.global, stdout),
         Command::Invoke(args) => return invoke::run(args, &cli.global, stdout),
         Command::Runtime(command) => runtime::run(command, &cli.global, stdout),
+        Command::Publish(args) => publish::run(args, &cli.global, stdout),
+        Command::Emit(args) => emit::run(args, &cli.global, stdout),
+        Command::Share(args) => share::run(args, &cli.global, stdout),
+        Command::Deploy(args) => deploy::run(args, &cli.global, stdout),
+        Command::Image(args) => image::run(args, &cli.global, stdout),
+        Command::Gc(args) => gc::run(args, &cli.global, stdout),
+        Command::Cost(args) => cost::run(args, &cli.global, stdout),
+        Command::Policy(args) => policy::run(args, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
         Command::Target(command) => target::run(command, stdout),
         Command::Cache(command) => cache::run(command, &cli.global, stdout),
@@ -171,8 +204,16 @@ fn asks_for_json(command: &Command) -> bool {
         Command::Why(args) => args.json,
         Command::Runtime(runtime::Command::Build(args)) => args.json,
         Command::Verify(args) => args.json,
+        Command::Publish(args) => args.json,
+        Command::Share(args) => args.json,
+        Command::Gc(args) => args.json,
+        Command::Cost(args) => args.json,
         Command::Vendor(_)
         | Command::Invoke(_)
+        | Command::Deploy(_)
+        | Command::Emit(_)
+        | Command::Image(_)
+        | Command::Policy(_)
         | Command::Base(_)
         | Command::Target(_)
         | Command::Cache(_) => false,

@@ -33,12 +33,9 @@ impl Global {
 
     /// `overrides`: the lockfile's repository URLs, and where to fetch from instead.
     pub(super) fn services(&self, overrides: Vec<(String, String)>) -> Result<Services, Error> {
-        let interrupt = Interrupt::new().map_err(Error::Signals)?;
-        let on_signal = interrupt.clone();
-        ctrlc::set_handler(move || on_signal.trigger())
-            .map_err(|error| Error::Signals(std::io::Error::other(error)))?;
+        let interrupt = self.interrupt()?;
         let store = Store::open(&self.absolute_store_root()?)?;
-        let report = Box::new(Terminal::new(self.verbosity(), self.no_progress));
+        let report = Box::new(self.reporter());
         let options = HttpOptions {
             offline: self.offline,
             n_parallel: N_DOWNLOADS,
@@ -53,6 +50,20 @@ impl Global {
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         Ok(Services { store, http, report, interrupt, offline: self.offline, home, search_path })
+    }
+
+    /// Ctrl-C from here on; once for a run.
+    #[expect(clippy::unused_self, reason = "beside the others that a run begins with")]
+    pub(super) fn interrupt(&self) -> Result<Interrupt, Error> {
+        let interrupt = Interrupt::new().map_err(Error::Signals)?;
+        let on_signal = interrupt.clone();
+        ctrlc::set_handler(move || on_signal.trigger())
+            .map_err(|error| Error::Signals(std::io::Error::other(error)))?;
+        Ok(interrupt)
+    }
+
+    pub(super) fn reporter(&self) -> Terminal {
+        Terminal::new(self.verbosity(), self.no_progress)
     }
 
     /// Sandboxes are given paths, and run in folders of their own.

@@ -88,6 +88,23 @@ impl Container {
         Ok(id.trim().to_owned())
     }
 
+    /// Writes an image to a file, as a tar of config and layers.
+    pub fn save(&self, reference: &str, to: &std::path::Path) -> Result<(), ProcessError> {
+        self.command().args(["save", "--output"]).arg(to).arg(reference).capture().map(drop)
+    }
+
+    /// Takes an image as a tar stream.
+    pub fn load(
+        &self,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send,
+    ) -> Result<(), ProcessError> {
+        self.command().arg("load").capture_fed(write).map(drop)
+    }
+
+    pub fn push(&self, tag: &str) -> Result<(), ProcessError> {
+        self.command().args(["push", tag]).capture().map(drop)
+    }
+
     /// Builds a Dockerfile that needs no other files and gives the image's id.
     pub fn build(
         &self,

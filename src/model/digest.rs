@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-/// SHA-256 of some bytes. Shown in hex; Lambda's base64 form is made where Lambda is spoken to.
+/// SHA-256 of some bytes. Shown in hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Sha256Digest(pub [u8; 32]);
@@ -17,6 +19,15 @@ pub struct InvalidDigest(String);
 impl Sha256Digest {
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
+    }
+
+    /// As Lambda writes them.
+    pub fn to_base64(self) -> String {
+        BASE64.encode(self.0)
+    }
+
+    pub fn from_base64(text: &str) -> Option<Self> {
+        Some(Self(BASE64.decode(text).ok()?.try_into().ok()?))
     }
 }
 
@@ -31,6 +42,11 @@ impl FromStr for Sha256Digest {
             Err(_) => Err(InvalidDigest(text.chars().take(80).collect())),
         }
     }
+}
+
+/// What AWS sends as base64 and people read; `None` where it is no text.
+pub fn text_of_base64(base64: &str) -> Option<String> {
+    String::from_utf8(BASE64.decode(base64).ok()?).ok()
 }
 
 impl TryFrom<String> for Sha256Digest {
@@ -121,5 +137,13 @@ mod tests {
         for wrong in ["", "ab", &"zz".repeat(32), &"ab".repeat(33)] {
             assert!(wrong.parse::<Sha256Digest>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn lambda_s_form_is_base64() {
+        let digest = Sha256Digest([0xff; 32]);
+        assert_eq!(digest.to_base64(), "//////////////////////////////////////////8=");
+        assert_eq!(Sha256Digest::from_base64(&digest.to_base64()), Some(digest));
+        assert_eq!(Sha256Digest::from_base64("AAAA"), None);
     }
 }

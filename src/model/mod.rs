@@ -21,7 +21,9 @@ pub use bioconductor::{BioconductorRelease, InvalidRelease};
 pub use dcf::{DcfError, Record, parse_dcf};
 pub use dependency::{Dependency, InvalidDependency, Operator, Requirement};
 pub use description::{Description, DescriptionError};
-pub use digest::{ArchiveDigest, BaseDigest, BuildKey, InvalidDigest, LayerDigest, Sha256Digest, TreeDigest};
+pub use digest::{
+    ArchiveDigest, BaseDigest, BuildKey, InvalidDigest, LayerDigest, Sha256Digest, TreeDigest, text_of_base64,
+};
 pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
 pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder, is_reference};
 pub use limits::{LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};

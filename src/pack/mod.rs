@@ -12,6 +12,7 @@
 //! ```
 
 mod chunks;
+mod code;
 mod error;
 mod list;
 mod zip;
@@ -19,6 +20,7 @@ mod zip;
 use std::io::Write;
 use std::path::Path;
 
+pub use code::{CodeZip, code_entries, code_zip};
 pub use error::PackError;
 pub use list::line_bytes;
 

@@ -30,6 +30,8 @@ pub enum Event<'a> {
     BuildFailed { package: &'a PackageId },
     /// Bytes of a layer were written.
     Packed { n_bytes: u64 },
+    /// A layer version is there with the right bytes, and noted in layers.json.
+    Published { arn: &'a str, is_new: bool },
     /// Something the user should know that stops nothing.
     Warning { text: &'a str },
     /// What is going on, for those who asked with `-v` or wait for long.

@@ -131,6 +131,12 @@ impl Report for Terminal {
                 state.ended(package.name.as_str());
                 self.item_done(state, Some(format!("failed {package}")));
             }
+            Event::Published { arn, is_new } => {
+                if self.verbosity >= if *is_new { Verbosity::Normal } else { Verbosity::Verbose } {
+                    let what = if *is_new { "published" } else { "found" };
+                    Self::line(state, &format!("{what} {arn}"));
+                }
+            }
             Event::Warning { text } => {
                 let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
                 if self.verbosity > Verbosity::Quiet {

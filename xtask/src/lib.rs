@@ -9,6 +9,7 @@
 
 pub mod base;
 pub mod bench;
+pub mod cloud;
 pub mod dcf;
 pub mod demo;
 pub mod docker;
@@ -21,6 +22,7 @@ pub mod paths;
 pub mod pypi;
 pub mod rie;
 pub mod root;
+pub mod peers;
 pub mod run;
 pub mod sandbox;
 pub mod serve;

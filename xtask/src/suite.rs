@@ -8,14 +8,16 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, dockerfiles, library, paths, rie, root, run, testbed, tools};
+use crate::{base, docker, dockerfiles, library, paths, peers, rie, root, run, testbed, tools};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
 pub fn test() -> Result<()> {
     let start = Instant::now();
     let cache = paths::cache()?;
-    step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS].concat()))?;
+    step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS, tools::FOR_PEERS].concat()))?;
+    let python = step("python", || peers::python(&cache))?;
+    let node = step("node", || peers::node(&cache))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let are_dockerfiles_fine = step("dockerfiles", || dockerfiles::lint(&cache)).is_ok();
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
@@ -29,8 +31,10 @@ pub fn test() -> Result<()> {
         ("LAYR_TEST_BASE", base.path.into()),
         ("LAYR_TEST_LIBRARY", library.into()),
         ("LAYR_TEST_ROOT", root.into()),
+        ("LAYR_TEST_PYTHON", python.into()),
     ];
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
+    for_tests.extend(node.map(|node| ("LAYR_TEST_NODE", node.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
     let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];
     let checks: [(&str, &[(&str, OsString)]); 4] = [

@@ -38,11 +38,15 @@ pub const GIT: Tool = Tool { program: "git", packages: &["git"] };
 pub const TINYPROXY: Tool = Tool { program: "tinyproxy", packages: &["tinyproxy-bin"] };
 /// A company's certificate authority, and a server with such a certificate.
 pub const OPENSSL: Tool = Tool { program: "openssl", packages: &["openssl"] };
+pub const PYTHON: Tool = Tool { program: "python3", packages: &["python3-venv"] };
+pub const NPM: Tool = Tool { program: "npm", packages: &["npm"] };
 
 /// For the ELF files of arm64 that tests read and edit.
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
 
+/// What the tests of publishing need besides.
+pub const FOR_PEERS: &[Tool] = &[PYTHON, NPM];
 /// What the testbed needs.
 pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.

@@ -1,0 +1,241 @@
+//! Lambda's functions: look at, create, change, call.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    Environment, FunctionCode, FunctionConfiguration, FunctionVersion, LogType, Runtime,
+};
+
+use super::super::deploy::{Answer, FunctionState, Settings};
+use super::super::error::{Cause, CloudError};
+use super::layers::architecture;
+use super::{Aws, Call};
+use crate::model::{ArchiveDigest, Sha256Digest};
+
+/// The runtime of everything that layr deploys.
+const RUNTIME: &str = "provided.al2023";
+
+/// A function in a region.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Target<'a> {
+    pub(in super::super) region: &'a str,
+    pub(in super::super) function: &'a str,
+}
+
+impl Aws {
+    /// The function as it is, or `None` where there is none.
+    pub(in super::super) fn function(&self, at: Target<'_>) -> Result<Option<FunctionState>, CloudError> {
+        let call = Call::read("GetFunctionConfiguration", at.region);
+        let client = self.lambda(at.region);
+        match self.call(call, || client.get_function_configuration().function_name(at.function).send()) {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => {
+                let answer = answer?;
+                let variables = answer.environment().and_then(|environment| environment.variables());
+                let digest = answer.code_sha256().and_then(Sha256Digest::from_base64);
+                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                let layers = answer.layers().iter().filter_map(|layer| layer.arn()).map(str::to_owned);
+                let failure = answer.state_reason().or(answer.last_update_status_reason());
+                let architectures = answer.architectures().iter().map(|arch| arch.as_str().to_owned());
+                Ok(Some(FunctionState {
+                    code: digest.map(ArchiveDigest),
+                    settings: Settings {
+                        handler: text(answer.handler()),
+                        role: text(answer.role()),
+                        memory_mb: answer.memory_size().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+                        timeout_seconds: answer.timeout().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+                        environment: variables
+                            .into_iter()
+                            .flatten()
+                            .map(|(k, v)| (k.clone(), v.clone()))
+                            .collect(),
+                        layers: layers.collect(),
+                        arch: architectures.collect::<Vec<_>>().join(","),
+                    },
+                    state: answer.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+                    update: answer
+                        .last_update_status()
+                        .map(|state| state.as_str().to_owned())
+                        .unwrap_or_default(),
+                    reason: text(failure),
+                }))
+            }
+        }
+    }
+
+    pub(in super::super) fn create_function(
+        &self,
+        at: Target<'_>,
+        settings: &Settings,
+        zip: &[u8],
+    ) -> Result<(), CloudError> {
+        let call = Call::read("CreateFunction", at.region).once().large();
+        let client = self.lambda(at.region);
+        let done = self.call(call, || {
+            client
+                .create_function()
+                .function_name(at.function)
+                .runtime(Runtime::from(RUNTIME))
+                .handler(&settings.handler)
+                .role(&settings.role)
+                .memory_size(number(settings.memory_mb))
+                .timeout(number(settings.timeout_seconds))
+                .environment(environment(&settings.environment))
+                .set_layers(Some(settings.layers.clone()))
+                .architectures(architecture_of(settings))
+                .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
+                .send()
+        });
+        match done {
+            // Ours, made by a call whose answer was lost; what differs is changed afterwards.
+            Err(error) if error.is("ResourceConflictException") || error.cause.is_passing() => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+
+    pub(in super::super) fn update_code(
+        &self,
+        at: Target<'_>,
+        settings: &Settings,
+        zip: &[u8],
+    ) -> Result<(), CloudError> {
+        let call = Call::read("UpdateFunctionCode", at.region).large();
+        let client = self.lambda(at.region);
+        self.call(call, || {
+            client
+                .update_function_code()
+                .function_name(at.function)
+                .architectures(architecture_of(settings))
+                .zip_file(Blob::new(zip))
+                .send()
+        })
+        .map(|_| ())
+    }
+
+    pub(in super::super) fn update_settings(
+        &self,
+        at: Target<'_>,
+        settings: &Settings,
+    ) -> Result<(), CloudError> {
+        let call = Call::read("UpdateFunctionConfiguration", at.region);
+        let client = self.lambda(at.region);
+        self.call(call, || {
+            client
+                .update_function_configuration()
+                .function_name(at.function)
+                .runtime(Runtime::from(RUNTIME))
+                .handler(&settings.handler)
+                .role(&settings.role)
+                .memory_size(number(settings.memory_mb))
+                .timeout(number(settings.timeout_seconds))
+                .environment(environment(&settings.environment))
+                .set_layers(Some(settings.layers.clone()))
+                .send()
+        })
+        .map(|_| ())
+    }
+
+    /// Freezes code and settings as a version; its number. The same one where nothing changed.
+    pub(in super::super) fn publish_function(&self, at: Target<'_>) -> Result<String, CloudError> {
+        let call = Call::read("PublishVersion", at.region);
+        let client = self.lambda(at.region);
+        let answer = self.call(call, || client.publish_version().function_name(at.function).send())?;
+        answer.version.ok_or_else(|| call.fails(Cause::Incomplete { field: "Version" }))
+    }
+
+    /// The version that an alias means.
+    pub(in super::super) fn alias(&self, at: Target<'_>, name: &str) -> Result<Option<String>, CloudError> {
+        let call = Call::read("GetAlias", at.region);
+        let client = self.lambda(at.region);
+        match self.call(call, || client.get_alias().function_name(at.function).name(name).send()) {
+            Err(error) if error.is_not_found() => Ok(None),
+            alias => Ok(alias?.function_version),
+        }
+    }
+
+    /// Points an alias at a version, and makes it where it is not there.
+    pub(in super::super) fn set_alias(
+        &self,
+        at: Target<'_>,
+        name: &str,
+        version: &str,
+    ) -> Result<(), CloudError> {
+        let client = self.lambda(at.region);
+        if self.alias(at, name)?.is_some() {
+            let call = Call::read("UpdateAlias", at.region);
+            let ask = || {
+                client.update_alias().function_name(at.function).name(name).function_version(version).send()
+            };
+            return self.call(call, ask).map(|_| ());
+        }
+        let call = Call::read("CreateAlias", at.region);
+        let ask =
+            || client.create_alias().function_name(at.function).name(name).function_version(version).send();
+        match self.call(call, ask) {
+            // Made by a try whose answer was lost.
+            Err(error) if error.is("ResourceConflictException") => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// Calls the function and waits for its answer.
+    pub(in super::super) fn invoke(
+        &self,
+        at: Target<'_>,
+        qualifier: Option<&str>,
+        event: &[u8],
+    ) -> Result<Answer, CloudError> {
+        let call = Call::read("Invoke", at.region).once().large().unpaced();
+        let client = self.lambda(at.region);
+        let answer = self.call(call, || {
+            client
+                .invoke()
+                .function_name(at.function)
+                .set_qualifier(qualifier.map(str::to_owned))
+                .log_type(LogType::Tail)
+                .payload(Blob::new(event))
+                .send()
+        })?;
+        Ok(Answer {
+            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
+            function_error: answer.function_error,
+            log_base64: answer.log_result.unwrap_or_default(),
+        })
+    }
+
+    /// The layers that any version of any function in a region has.
+    pub(in super::super) fn layers_in_use(&self, region: &str) -> Result<Vec<String>, CloudError> {
+        let call = Call::read("ListFunctions", region);
+        let client = self.lambda(region);
+        let (mut found, mut marker) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.call(call, || {
+                client
+                    .list_functions()
+                    .function_version(FunctionVersion::All)
+                    .max_items(50)
+                    .set_marker(marker.clone())
+                    .send()
+            })?;
+            let layers = page.functions().iter().flat_map(FunctionConfiguration::layers);
+            found.extend(layers.filter_map(|layer| layer.arn()).map(str::to_owned));
+            match page.next_marker {
+                Some(next) if !next.is_empty() => marker = Some(next),
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+fn environment(variables: &BTreeMap<String, String>) -> Environment {
+    Environment::builder().set_variables(Some(variables.clone().into_iter().collect())).build()
+}
+
+fn architecture_of(settings: &Settings) -> aws_sdk_lambda::types::Architecture {
+    architecture(settings.arch.parse().unwrap_or(crate::model::Architecture::X86_64))
+}

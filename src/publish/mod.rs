@@ -1,0 +1,206 @@
+//! Layer zips to layer versions: each content once in each region, and shared.
+//!
+//! A layer's name is made of its content, so that the name tells whether it is there.
+//! What a version holds is told by its `CodeSha256` alone; a version never changes, so one
+//! that was held against it once need only be still there.
+
+mod advice;
+mod aws;
+mod deploy;
+mod describe;
+mod error;
+mod gc;
+mod grant;
+mod one;
+mod pace;
+mod policy;
+mod share;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+pub use aws::Aws;
+pub use deploy::{Answer, DeployRequest, Deployed, FunctionState, Settings, deploy, invoke};
+pub use error::{Cause, CloudError, PublishError};
+pub use gc::{Fate, GcRequest, Reason, delete, look};
+pub use grant::{Grantee, Statement};
+pub use policy::{Command as PolicyCommand, Scope, policy};
+pub use share::{Shared, list_shared, share, unshare};
+
+use crate::manifest::{self, Manifest, ManifestLayer};
+use crate::model::{Architecture, LayerVersionArn};
+use crate::report::{Event, Report};
+use crate::sys::fs;
+use crate::sys::fs::PathError;
+
+/// Zips up to this size, in bytes, travel in the request itself. Lambda's limit is 50 MiB
+/// (52,428,800) for the zip and 69,905,067 for the request that holds it in base64, beside
+/// names and texts: those have the rest.
+pub const DIRECT_UPLOAD_BYTES: u64 = (50 << 20) - (16 << 10);
+/// Layers and regions that are worked on at the same time.
+const N_WORKERS: usize = 8;
+/// Up to so many layers, asking for each is quicker than listing all of a region's.
+const FEW_LAYERS: usize = 2;
+
+/// What to publish, where. No `Default`: each field is the caller's decision.
+pub struct PublishRequest<'a> {
+    pub manifest: &'a Manifest,
+    /// The folder with the zips and layers.json.
+    pub folder: &'a Path,
+    pub regions: &'a [String],
+    pub bucket: Option<&'a Bucket>,
+    pub share: &'a [Grantee],
+    /// Say what would be done; only reads.
+    pub dry_run: bool,
+}
+
+/// Where large archives go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// `{region}` stands for the region.
+    pub name: String,
+    /// Make it where it is not there.
+    pub create: bool,
+    /// Lambda keeps no copy, and reads the bucket's.
+    pub by_reference: bool,
+}
+
+impl Bucket {
+    fn name_in(&self, region: &str) -> String {
+        self.name.replace("{region}", region)
+    }
+}
+
+/// What became of one layer in one region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub layer: String,
+    pub region: String,
+    /// `None` in a dry run, where it would be published.
+    pub arn: Option<LayerVersionArn>,
+    pub is_new: bool,
+}
+
+/// A version to be.
+struct NewVersion {
+    name: String,
+    description: String,
+    license: String,
+    arch: Architecture,
+    content: Content,
+}
+
+enum Content {
+    Zip(Vec<u8>),
+    Object { bucket: String, key: String, version: Option<String>, by_reference: bool },
+}
+
+/// Publishes what is not there yet, in all regions at the same time, and shares it all.
+/// What was done is in layers.json even where something fails, or the process dies.
+///
+/// # Errors
+///
+/// All that failed, after everything else was done.
+pub fn publish(
+    request: &PublishRequest<'_>,
+    aws: &Aws,
+    report: &dyn Report,
+) -> Result<Vec<Published>, PublishError> {
+    if request.regions.is_empty() {
+        return Err(PublishError::NoRegion);
+    }
+    let surveys = survey(request, aws)?;
+    let record = Record { path: request.folder.join(manifest::FILE_NAME), lock: Mutex::default() };
+    let jobs: Vec<(&String, &ManifestLayer)> = request
+        .manifest
+        .layers
+        .iter()
+        .flat_map(|layer| request.regions.iter().map(move |region| (region, layer)))
+        .collect();
+    let results = on_threads(&jobs, |(region, layer)| {
+        let job =
+            one::Job { request, layer, region, latest: surveys.get(*region).and_then(Option::as_ref), aws };
+        let published = job.run()?;
+        if let (Some(arn), false) = (&published.arn, request.dry_run) {
+            record.keep(layer, arn)?;
+            report.report(&Event::Published { arn: &arn.to_string(), is_new: published.is_new });
+            share::grant_missing(arn, request.share, aws)?;
+        }
+        Ok(published)
+    });
+    let named = jobs.iter().map(|(region, layer)| format!("{} in {region}", layer.name));
+    collect(named.zip(results).collect())
+}
+
+/// The latest version of every layer in each region, where that is quicker than asking for
+/// each layer.
+fn survey(
+    request: &PublishRequest<'_>,
+    aws: &Aws,
+) -> Result<BTreeMap<String, Option<BTreeMap<String, LayerVersionArn>>>, PublishError> {
+    if request.manifest.layers.len() <= FEW_LAYERS {
+        return Ok(BTreeMap::new());
+    }
+    let results = on_threads(request.regions, |region| Ok(Some(aws.layers(region)?)));
+    request.regions.iter().zip(results).map(|(region, found)| Ok((region.clone(), found?))).collect()
+}
+
+/// layers.json as the place where ARNs are remembered.
+struct Record {
+    path: PathBuf,
+    lock: Mutex<()>,
+}
+
+impl Record {
+    /// Reads the file anew each time: another publisher may have written to it.
+    fn keep(&self, layer: &ManifestLayer, arn: &LayerVersionArn) -> Result<(), PathError> {
+        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = fs::read(&self.path)?;
+        // One that was replaced by something else meanwhile is not ours to write to.
+        let Ok(mut manifest) = Manifest::parse(&bytes, "") else { return Ok(()) };
+        let same =
+            |other: &&mut ManifestLayer| other.name == layer.name && other.zip_sha256 == layer.zip_sha256;
+        if let Some(entry) = manifest.layers.iter_mut().find(same) {
+            entry.published.insert(arn.region().to_owned(), arn.clone());
+        }
+        let text = manifest.render();
+        if text.as_bytes() == bytes { Ok(()) } else { fs::write_atomic(&self.path, text.as_bytes()) }
+    }
+}
+
+/// Does `work` for each of the jobs, several at a time; results are in the jobs' order.
+fn on_threads<J: Sync, T: Send>(
+    jobs: &[J],
+    work: impl Fn(&J) -> Result<T, PublishError> + Sync,
+) -> Vec<Result<T, PublishError>> {
+    let next = Mutex::new(jobs.iter().enumerate());
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || std::iter::from_fn(take).map(|(at, job)| (at, work(job))).collect::<Vec<_>>();
+    let mut done: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..N_WORKERS.min(jobs.len())).map(|_| scope.spawn(run)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// All results, or all failures with what failed.
+fn collect<T>(results: Vec<(String, Result<T, PublishError>)>) -> Result<Vec<T>, PublishError> {
+    let n_wanted = results.len();
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    for (what, result) in results {
+        match result {
+            Ok(value) => done.push(value),
+            Err(error) => failures.push((what, error)),
+        }
+    }
+    match failures.len() {
+        0 => Ok(done),
+        1 if n_wanted == 1 => Err(failures.swap_remove(0).1),
+        _ => Err(PublishError::Several { n_wanted, failures }),
+    }
+}

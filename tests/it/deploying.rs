@@ -1,0 +1,109 @@
+//! Functions in Lambda: deployed where they differ, what they need kept, what they cost.
+
+use crate::cloud::Cloud;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/score";
+
+/// A published project with one function in one region.
+fn project(cloud: &Cloud, function: &str, region: &str) -> Vec<String> {
+    let layers = cloud.dist(function, 3);
+    let dist = cloud.world.read("project/dist/layers.json").replace("\"score\"", &format!("\"{function}\""));
+    cloud.world.write("project/dist/layers.json", dist);
+    let config = format!(
+        "[publish]\nregions = [\"{region}\"]\n[layers]\nprefix = \"{function}\"\n[functions.{function}]\nlockfile = \"renv.lock\"\ncode = \"code\"\nhandler = \"score.handler\"\nmemory = 512\nenvironment = {{ MODEL = \"a\" }}\nrole = \"{ROLE}\"\n"
+    );
+    cloud.world.write("project/layr.toml", config);
+    cloud.world.write("project/code/score.R", "handler <- function(x) x\n");
+    cloud.role();
+    cloud.layr(&["publish"]).succeeded();
+    layers
+}
+
+#[test]
+fn a_function_is_created_then_left_alone_then_changed_where_it_differs() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "eu-west-1";
+    let layers = project(&cloud, "deployed", region);
+    let created = cloud.layr(&["deploy", "--alias", "live"]);
+    assert_eq!(created.succeeded().stdout, "deployed in eu-west-1: created, version 1\n");
+    let seen = cloud.aws(region, &["lambda", "get-function-configuration", "--function-name", "deployed"]);
+    let attached: Vec<&str> =
+        seen["Layers"].as_array().unwrap().iter().map(|layer| layer["Arn"].as_str().unwrap()).collect();
+    let expected: Vec<String> = layers.iter().map(|layer| cloud.recorded(layer, region).unwrap()).collect();
+    assert_eq!(attached, expected);
+    assert_eq!((&seen["MemorySize"], &seen["Runtime"]), (&512.into(), &"provided.al2023".into()));
+
+    cloud.proxy.forget_requests();
+    let again = cloud.layr(&["deploy", "--alias", "live"]);
+    assert_eq!(again.succeeded().stdout, "deployed in eu-west-1: unchanged\n");
+    assert_eq!(cloud.proxy.writes(), [""; 0]);
+
+    let config = cloud.world.read("project/layr.toml").replace("memory = 512", "memory = 1024");
+    cloud.world.write("project/layr.toml", config);
+    cloud.world.write("project/code/score.R", "handler <- function(x) x + 1\n");
+    let dry = cloud.layr(&["deploy", "--dry-run"]);
+    assert_eq!(dry.succeeded().stdout, "deployed in eu-west-1: would change: code, memory\n");
+    let changed = cloud.layr(&["deploy", "--alias", "live"]);
+    assert_eq!(changed.succeeded().stdout, "deployed in eu-west-1: changed: code, memory, version 2\n");
+    let alias = cloud.aws(region, &["lambda", "get-alias", "--function-name", "deployed", "--name", "live"]);
+    assert_eq!(alias["FunctionVersion"], "2");
+}
+
+#[test]
+fn a_deployed_function_can_be_called() {
+    let Some(cloud) = Cloud::new() else { return };
+    project(&cloud, "called", "eu-west-2");
+    let called = cloud.layr(&["deploy", "--invoke", "{\"x\": 1}", "--tail"]);
+    assert_eq!(called.succeeded().stdout.lines().count(), 2, "{called:?}");
+    cloud.layr(&["deploy", "other"]).failed(15, &["no function `other` in layr.toml"]);
+}
+
+#[test]
+fn gc_keeps_what_a_function_a_manifest_or_a_sharer_refers_to() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "eu-west-3";
+    let layers = project(&cloud, "collected", region);
+    let arns: Vec<String> = layers.iter().map(|layer| cloud.recorded(layer, region).unwrap()).collect();
+    cloud.layr(&["deploy", "--publish-version"]).succeeded();
+    // Version 1 of the function has all three; $LATEST has none from here on.
+    cloud.aws(
+        region,
+        &["lambda", "update-function-configuration", "--function-name", "collected", "--layers"],
+    );
+    // A build that no longer has any of them, and two layers beside.
+    let more = cloud.dist("collected-more", 2);
+    cloud.layr(&["publish"]).succeeded();
+    let free: Vec<String> = more.iter().map(|layer| cloud.recorded(layer, region).unwrap()).collect();
+    cloud.dist("collected-now", 1);
+    let listed = cloud.layr(&["gc"]).succeeded().stdout.clone();
+    for arn in &arns {
+        assert!(listed.contains(&format!("{arn}\tkept: a function has it\n")), "{listed}");
+    }
+    for arn in &free {
+        assert!(listed.contains(&format!("{arn}\twould be deleted with --yes\n")), "{listed}");
+    }
+    let share = ["lambda", "add-layer-version-permission", "--layer-name", &more[0], "--version-number", "1"];
+    let to = ["--statement-id", "x", "--action", "lambda:GetLayerVersion", "--principal", "210987654321"];
+    cloud.aws(region, &[&share[..], &to[..]].concat());
+    let done = cloud.layr(&["gc", "--yes"]).succeeded().stdout.clone();
+    assert!(done.contains(&format!("{}\tkept: it is shared with others\n", free[0])), "{done}");
+    assert!(done.contains(&format!("{}\tdeleted\n", free[1])), "{done}");
+    assert_eq!(cloud.versions(region, &more[1]), [0_u64; 0]);
+    assert_eq!(cloud.versions(region, &layers[0]), [1]);
+}
+
+#[test]
+fn cost_and_policy_need_no_account() {
+    let world = crate::world::World::new();
+    let cost = world.layr(&["cost", "--memory", "512", "--duration", "600000", "--calls", "30"]);
+    let text = &cost.succeeded().stdout;
+    assert!(text.contains("9000 GB-seconds") && text.contains("as of 2026-"), "{text}");
+    world.write("log", "REPORT RequestId: 1\tDuration: 1 ms\tBilled Duration: 100 ms\tMemory Size: 256 MB\tMax Memory Used: 99 MB\t\n");
+    let log = world.path("log");
+    let json = world.layr(&["cost", "--log", log.to_str().unwrap(), "--calls", "40", "--json"]);
+    assert_eq!(json.succeeded().json()["gb_seconds"], 1.0);
+    for command in ["publish", "dry-run", "share", "deploy", "gc", "use"] {
+        let policy = world.layr(&["policy", command, "--account", "123456789012"]);
+        assert_eq!(policy.succeeded().json()["Version"], "2012-10-17");
+    }
+}

@@ -1,0 +1,224 @@
+//! A proxy on loopback between layr and moto that is as strict as AWS, counts, and misbehaves
+//! where a test asks for it.
+
+use std::collections::VecDeque;
+use std::io::{self, BufReader};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::faults::{Fate, Weather};
+use super::message::Message;
+use super::rules;
+
+/// Requests a second that Lambda allows, invocations and `GetFunction` aside.
+const RATE: usize = 15;
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A running proxy; it stops when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    behind: SocketAddr,
+    weather: Mutex<Weather>,
+    /// `METHOD /path`, in the order of arrival.
+    requests: Mutex<Vec<String>>,
+    /// When the latest counted requests came.
+    arrivals: Mutex<VecDeque<Instant>>,
+    n_over_rate: Mutex<usize>,
+    is_stopping: AtomicBool,
+}
+
+impl Proxy {
+    /// # Errors
+    ///
+    /// Where there is no free port.
+    pub fn start(behind: SocketAddr, weather: Weather) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            behind,
+            weather: Mutex::new(weather),
+            requests: Mutex::default(),
+            arrivals: Mutex::default(),
+            n_over_rate: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
+        });
+        let for_acceptor = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
+    }
+
+    /// What `AWS_ENDPOINT_URL` must be.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From the next request on.
+    pub fn set_weather(&self, weather: Weather) {
+        *lock(&self.shared.weather) = weather;
+    }
+
+    /// `METHOD /path` of each request so far, in the order of arrival.
+    pub fn requests(&self) -> Vec<String> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Requests so far that would change something.
+    pub fn writes(&self) -> Vec<String> {
+        let is_read = |request: &String| request.starts_with("GET ") || request.starts_with("HEAD ");
+        self.requests().into_iter().filter(|request| !is_read(request)).collect()
+    }
+
+    /// As if nothing had been asked so far.
+    pub fn forget_requests(&self) {
+        lock(&self.shared.requests).clear();
+        lock(&self.shared.arrivals).clear();
+        *lock(&self.shared.n_over_rate) = 0;
+    }
+
+    /// Requests that came faster than Lambda allows.
+    pub fn n_over_rate(&self) -> usize {
+        *lock(&self.shared.n_over_rate)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.is_stopping.store(true, Ordering::SeqCst);
+        // The acceptor waits for a connection: this is one.
+        TcpStream::connect(self.address).ok();
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.join().ok();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.is_stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let shared = Arc::clone(shared);
+        // A client that has gone away is no failure of the proxy's.
+        thread::spawn(move || serve(&stream, &shared).ok());
+    }
+}
+
+fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(IDLE_TIMEOUT))?;
+    stream.set_write_timeout(Some(IDLE_TIMEOUT))?;
+    let Some(request) = Message::read(&mut BufReader::new(stream), Some(stream))? else { return Ok(()) };
+    lock(&shared.requests).push(format!("{} {}", request.method(), request.path()));
+    let fate = lock(&shared.weather).next();
+    let throttled = || Message::refusal(429, "TooManyRequestsException", "Rate exceeded");
+    match fate {
+        Fate::LostBefore => stream.shutdown(Shutdown::Both),
+        Fate::Throttled => throttled().write(stream),
+        Fate::Failed => {
+            Message::refusal(500, "ServiceException", "An error occurred, please retry").write(stream)
+        }
+        Fate::Answered | Fate::LostAfter if shared.is_over_rate(&request) => throttled().write(stream),
+        Fate::Answered => shared.answer(&request)?.write(stream),
+        Fate::LostAfter => {
+            shared.answer(&request)?;
+            stream.shutdown(Shutdown::Both)
+        }
+    }
+}
+
+impl Shared {
+    fn is_over_rate(&self, request: &Message) -> bool {
+        if !rules::is_counted(request) {
+            return false;
+        }
+        let now = Instant::now();
+        let mut arrivals = lock(&self.arrivals);
+        while arrivals.front().is_some_and(|first| now - *first >= Duration::from_secs(1)) {
+            arrivals.pop_front();
+        }
+        arrivals.push_back(now);
+        let is_over = arrivals.len() > RATE;
+        *lock(&self.n_over_rate) += usize::from(is_over);
+        is_over
+    }
+
+    fn answer(&self, request: &Message) -> io::Result<Message> {
+        if let Some(refusal) = rules::refusal(request) {
+            return Ok(refusal);
+        }
+        if let Some(refusal) = self.refusal_by_state(request)? {
+            return Ok(refusal);
+        }
+        Ok(rules::paginated(request, self.forward(&rules::translated(request))?))
+    }
+
+    fn forward(&self, request: &Message) -> io::Result<Message> {
+        let stream = TcpStream::connect(self.behind)?;
+        stream.set_read_timeout(Some(IDLE_TIMEOUT))?;
+        request.write(&stream)?;
+        let mut answer =
+            Message::read(&mut BufReader::new(&stream), None)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if request.method() == "HEAD" {
+            answer.body.clear();
+        }
+        Ok(answer)
+    }
+
+    /// What only moto's state can tell.
+    fn refusal_by_state(&self, request: &Message) -> io::Result<Option<Message>> {
+        let json: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        match (request.method(), &rules::parts(request)[..]) {
+            ("POST", ["layers", _, "versions", _, "policy"]) => {
+                let answer = self.forward(&as_get(request, request.target()))?;
+                let policy: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let policy: Value =
+                    serde_json::from_str(policy["Policy"].as_str().unwrap_or_default()).unwrap_or_default();
+                let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+                let is_there = statements.iter().any(|statement| statement["Sid"] == json["StatementId"]);
+                let text = "The statement id provided already exists. Please provide a new statement id, or remove the existing statement.";
+                Ok(is_there.then(|| Message::refusal(409, "ResourceConflictException", text)))
+            }
+            ("POST", ["layers", _, "versions"]) => {
+                let content = &json["Content"];
+                let (Some(bucket), Some(key)) = (content["S3Bucket"].as_str(), content["S3Key"].as_str())
+                else {
+                    return Ok(None);
+                };
+                let object = self.forward(&as_get(request, &format!("/{bucket}/{key}")))?;
+                if object.is_ok() {
+                    return Ok(rules::archive(&object.body));
+                }
+                let text = "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.";
+                Ok(Some(Message::refusal(400, "InvalidParameterValueException", text)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The same caller's request to look at something.
+fn as_get(request: &Message, target: &str) -> Message {
+    // Without a signature, moto goes by the path: S3's, unless it is Lambda's.
+    let kept = |name: &str| {
+        name == "host"
+            || (name == "authorization" && !rules::parts(request).is_empty() && target.starts_with("/20"))
+    };
+    let headers = request.headers.iter().filter(|(name, _)| kept(name)).cloned().collect();
+    Message { first: format!("GET {target} HTTP/1.1"), headers, body: Vec::new() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

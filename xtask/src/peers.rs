@@ -1,0 +1,66 @@
+//! Lists of pinned versions to environments with programs of `PyPI` and npm, below the tasks'
+//! cache. An environment is named by its list, so that a changed list makes a new one.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{run, tools};
+
+const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+const PACKAGE_JSON: &str = include_str!("../peers/package.json");
+
+/// The `bin` folder of a Python environment with moto, the AWS CLI, cfn-lint and the SAM
+/// translator.
+pub fn python(cache: &Path) -> Result<PathBuf> {
+    let dir = once(cache, "python", REQUIREMENTS, |dir| {
+        run::check(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
+        let list = dir.join("requirements.txt");
+        fs::write(&list, REQUIREMENTS)?;
+        let mut pip = Command::new(dir.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(list);
+        run::check(&mut pip)
+    })?;
+    Ok(dir.join("bin"))
+}
+
+/// A folder whose `node_modules` has TypeScript and the CDK; `None` where there is no npm.
+pub fn node(cache: &Path) -> Result<Option<PathBuf>> {
+    if tools::find("npm").is_none() {
+        eprintln!("found no npm: going on without TypeScript");
+        return Ok(None);
+    }
+    once(cache, "node", PACKAGE_JSON, |dir| {
+        fs::create_dir_all(dir)?;
+        fs::write(dir.join("package.json"), PACKAGE_JSON)?;
+        let install = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"];
+        run::check(Command::new("npm").args(install).current_dir(dir))
+    })
+    .map(Some)
+}
+
+/// A folder that `make` fills, unless it was filled before. An environment knows its own
+/// path, so it is made in its place, and a mark tells that it is whole.
+fn once(cache: &Path, name: &str, list: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    list.hash(&mut hasher);
+    let dir = cache.join(format!("{name}-{:016x}", hasher.finish()));
+    let mark = dir.join("whole");
+    if mark.is_file() {
+        return Ok(dir);
+    }
+    fs::create_dir_all(cache)?;
+    let lock = fs::File::create(cache.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    if !mark.is_file() {
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        make(&dir)?;
+        fs::write(&mark, "")?;
+    }
+    Ok(dir)
+}
