@@ -215,9 +215,8 @@ fn parsed(arn: Option<&str>, call: Call<'_>) -> Result<LayerVersionArn, CloudErr
         .ok_or_else(|| call.fails(Cause::Incomplete { field: "LayerVersionArn" }))
 }
 
-fn digest(base64: Option<&str>, call: Call<'_>) -> Result<ArchiveDigest, CloudError> {
-    base64
-        .and_then(Sha256Digest::from_base64)
+fn digest(text: Option<&str>, call: Call<'_>) -> Result<ArchiveDigest, CloudError> {
+    text.and_then(Sha256Digest::from_base64)
         .map(ArchiveDigest)
         .ok_or_else(|| call.fails(Cause::Incomplete { field: "CodeSha256" }))
 }
