@@ -219,6 +219,8 @@ impl Run<'_> {
         let tokens = Tokens::new(folder.path(), self.options.n_jobs.get()).map_err(BuildError::Tokens)?;
         let recipe = folder.path().join("recipe");
         crate::sys::fs::create_dir_all(&recipe)?;
+        // Whatever the umask: the build's user reads it.
+        crate::sys::fs::set_mode(&recipe, 0o755)?;
         for (name, text) in recipe::FILES {
             crate::sys::fs::write_atomic(&recipe.join(name), text.as_bytes())?;
         }
