@@ -30,8 +30,6 @@ fn main() {
         // It starts before any library of the layer can be found, and on any glibc.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .env_remove("CARGO_TARGET_DIR")
-        // Of no use here, and sccache refuses it.
-        .env_remove("CARGO_INCREMENTAL")
         // Set by `cargo clippy`, which is not for this.
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .status()
