@@ -49,7 +49,7 @@ pub fn runtime(request: &BuildRequest, services: &Services) -> Result<RuntimeRep
 ///
 /// # Errors
 ///
-/// As [`runtime`].
+/// As [`runtime()`].
 pub fn runtime_content(
     base: &Base,
     request: &BuildRequest,

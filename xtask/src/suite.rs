@@ -40,7 +40,7 @@ pub fn test() -> Result<()> {
     let checks: [(&str, &[(&str, OsString)]); 4] = [
         ("fmt --all --check", &[]),
         ("clippy --workspace --all-targets -- -D warnings", &[]),
-        ("test --workspace", &for_tests),
+        ("test --workspace --no-fail-fast", &for_tests),
         ("doc --workspace --no-deps", &for_docs),
     ];
     let mut failed: Vec<&str> = checks
