@@ -219,10 +219,11 @@ impl Run<'_> {
         let tokens = Tokens::new(folder.path(), self.options.n_jobs.get()).map_err(BuildError::Tokens)?;
         let recipe = folder.path().join("recipe");
         crate::sys::fs::create_dir_all(&recipe)?;
-        // Whatever the umask: the build's user reads it.
+        // Modes of their own, whatever the umask: the build's user reads them.
         crate::sys::fs::set_mode(&recipe, 0o755)?;
         for (name, text) in recipe::FILES {
             crate::sys::fs::write_atomic(&recipe.join(name), text.as_bytes())?;
+            crate::sys::fs::set_mode(&recipe.join(name), 0o644)?;
         }
         let root = self.site.base.root_for(self.site.engine, self.site.report)?;
         Ok(Workshop { root, recipe, tokens: tokens.into(), _folder: folder.into() })
