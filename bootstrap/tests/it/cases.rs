@@ -206,12 +206,6 @@ pub(crate) const CASES: &[Case] = &[
     case("writes_tmp", "f <- tempfile(); writeLines('a', f); readLines(f)", "0", Gives(r#""a""#)),
     case("starts_programs", "system2('echo', 'out', stdout = TRUE)", "0", Gives(r#""out""#)),
     case("reads_no_stdin", "length(readLines(file('stdin')))", "0", Gives("0")),
-    case(
-        "interrupt_is_not_ours",
-        "tools::pskill(Sys.getpid(), 2); Sys.sleep(5); 1",
-        "0",
-        Fails("interrupt", ""),
-    ),
     case("quits", "quit(status = 3)", "0", Fails("Runtime.ExitError", "R ended with status 3")),
     case("after_quit", "exists('n')", "0", Gives("false")),
     case("quits_well", "quit()", "0", Fails("Runtime.ExitError", "called quit()")),
