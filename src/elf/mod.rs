@@ -8,8 +8,6 @@ mod edit;
 mod read;
 mod sections;
 mod symbols;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,3 +57,6 @@ pub enum ElfError {
     #[error("its dynamic section has no room for another entry")]
     NoRoom,
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,9 +26,6 @@ mod vendor;
 mod verify;
 mod walk;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -185,3 +182,6 @@ fn places(request: &Request) -> Vec<Candidate> {
     let others = others.into_iter().filter(|candidate| !is_pinned(candidate));
     copies.into_iter().chain([pinned]).chain(others).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,6 @@ mod owner;
 mod policy;
 mod repair;
 mod rootfs;
-#[cfg(test)]
-mod tests;
 
 pub use choice::{BASE, Choice};
 pub use closure::{Closure, Library, Member, System, closure};
@@ -30,3 +28,6 @@ pub use owner::{Owner, copyright, owners};
 pub use policy::{Policy, PolicyError, is_glibc};
 pub use repair::{LIBRARIES, Repaired, Vendored, members, repair};
 pub use rootfs::{RootFs, SystemLibrary};
+
+#[cfg(test)]
+mod tests;
