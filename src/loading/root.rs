@@ -10,8 +10,9 @@ use crate::target::{Policy, RootFs, TargetError};
 /// Libraries lie in one folder; the others that loaders look into are links to it.
 const LINKS: [(&str, &str); 4] =
     [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib"), ("usr/lib64", "lib")];
-/// Folders that a sandbox has its own of.
-const FOLDERS: [&str; 9] = ["build", "dev", "etc", "opt", "proc", "run", "sys", "tmp", "usr/bin"];
+/// Folders that a sandbox has its own of. Not `/tmp`: docker would close its own as it finds
+/// this one, to all but root.
+const FOLDERS: [&str; 8] = ["build", "dev", "etc", "opt", "proc", "run", "sys", "usr/bin"];
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
 

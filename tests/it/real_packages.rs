@@ -22,7 +22,9 @@ fn docker_and_bwrap_give_the_same_layers_byte_by_byte_and_a_warm_build_does_noth
     // With the load test: all of them load where there is neither R nor a compiler.
     let with = |world: &World, engine| {
         let mut command = world.command(&["build", "--base", base, "--engine", engine, "--json"]);
-        ran(command.env_remove("LAYR_NO_LOAD_TEST"))
+        let built = ran(command.env_remove("LAYR_NO_LOAD_TEST"));
+        assert!(!built.stderr.contains("warning: the layers were not tried"), "{engine}: {}", built.stderr);
+        built
     };
     let first = with(&by_bwrap, "bwrap");
     let n_packages = first.succeeded().json()["built"].as_u64().unwrap();
