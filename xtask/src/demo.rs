@@ -52,7 +52,7 @@ pub fn demo(out: Option<&str>) -> Result<()> {
     let repository = step("repository", || repository(&cache))?;
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
     let layr = step("cargo build --release", || Layr::build(Profile::Release, docker.as_ref()))?;
-    let base = step(&format!("layr base build {}", base::RECIPE), || base::build(&layr))?;
+    let base = step(&format!("layr base build {}", base::RECIPE), || base::provide(&layr, &cache))?;
     let layers = step("layr build lockfiles/demo.lock", || build(&layr, &lockfile, &repository, &out))?;
     let locked = wanted::from_file(&lockfile)?;
     step("load every package", || load_all(&base, &layers, &locked))?;

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod docker;
 pub mod dockerfiles;
 pub mod examples;
+pub mod interrupt;
 pub mod layr;
 pub mod library;
 pub mod load;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::run;
 use crate::sandbox::{self, Network};
+use crate::{interrupt, run};
 
 /// Loads one package and fails unless it is the locked version from the layers.
 const SCRIPT: &str = r#"
@@ -42,6 +42,7 @@ pub fn failures(
 ) -> Result<BTreeMap<String, String>> {
     let mut failures = BTreeMap::new();
     for (name, version) in locked {
+        interrupt::check()?;
         let output = in_base(rootfs, opt)?
             .args(["Rscript", "--vanilla", "-e", SCRIPT, name, version])
             .stdin(Stdio::null())

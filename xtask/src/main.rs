@@ -8,10 +8,11 @@
 
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use xtask::serve::Server;
-use xtask::{bench, demo, paths, suite, testbed, tools};
+use xtask::{bench, demo, interrupt, paths, suite, testbed, tools};
 
 const USAGE: &str = "\
 Usage: cargo xtask TASK
@@ -25,10 +26,13 @@ Usage: cargo xtask TASK
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
+/// How often a server looks for a signal.
+const POLL: Duration = Duration::from_millis(200);
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match run(&words) {
+    match interrupt::listen().and_then(|()| run(&words)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -74,6 +78,7 @@ fn testbed(port: Option<u16>) -> Result<()> {
     let server = Server::start_on(testbed.repository(), port)?;
     println!("{}", server.url());
     loop {
-        thread::park();
+        interrupt::check()?;
+        thread::sleep(POLL);
     }
 }

@@ -4,8 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::interrupt;
+
 /// Runs `command` with the task's own streams.
 pub fn check(command: &mut Command) -> Result<()> {
+    interrupt::check()?;
     let status = command.status().with_context(|| format!("failed to start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` ended with {status}", shown(command));
@@ -15,6 +18,7 @@ pub fn check(command: &mut Command) -> Result<()> {
 
 /// What `command` writes to stdout; its stderr is the task's.
 pub fn stdout(command: &mut Command) -> Result<String> {
+    interrupt::check()?;
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

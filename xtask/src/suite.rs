@@ -22,7 +22,7 @@ pub fn test() -> Result<()> {
     let are_dockerfiles_fine = step("dockerfiles", || dockerfiles::lint(&cache)).is_ok();
     let docker = step("docker", || Ok(docker::provide(&cache)))?;
     let layr = step("cargo build", || Layr::build(Profile::Debug, docker.as_ref()))?;
-    let base = step("base", || base::build(&layr))?;
+    let base = step("base", || base::provide(&layr, &cache))?;
     let library = step("library", || library::make(&layr, &base, &testbed, "tiny"))?;
     let root = step("a root without R", || root::provide(&cache))?;
     let rie = step("emulator", || Ok(rie::provide(&cache)))?;

@@ -53,7 +53,7 @@ pub fn bench(n_runs: usize) -> Result<()> {
     step("tools", || tools::provide(tools::FOR_BUILDS))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let layr = step("cargo build --release", || Layr::build(Profile::Release, None))?;
-    let base = step("base", || base::build(&layr))?;
+    let base = step("base", || base::provide(&layr, &cache))?;
     // On the disk that the testbed is on: a temporary folder may be in memory.
     let work = tempfile::Builder::new().prefix("bench-").tempdir_in(&cache)?;
     let server = step("repository", || serve_exact(&testbed, &lockfile, work.path()))?;

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::sources::SourceFile;
+use crate::interrupt;
 
 /// Downloads at a time; the archive is shared with others.
 const N_AT_A_TIME: usize = 6;
@@ -81,6 +82,7 @@ pub fn verify(part: &Path, expected: &str) -> Result<()> {
 /// Downloads `url` to `target` once `approve` has seen it; `false` where the
 /// server has no such file.
 pub fn get(url: &str, target: &Path, approve: &dyn Fn(&Path) -> Result<()>) -> Result<bool> {
+    interrupt::check()?;
     let part = target.with_added_extension("part");
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--location", "--fail", "--retry", "3"])

@@ -72,7 +72,7 @@ impl Ground {
         tools::provide(tools::FOR_BUILDS)?;
         let testbed = testbed::make(&paths::workspace().join("lockfiles"), &cache)?;
         let layr = Layr::build(Profile::Debug, None)?;
-        let base: Base = base::build(&layr)?;
+        let base: Base = base::provide(&layr, &cache)?;
         let library = library::make(&layr, &base, &testbed, "demo")?;
         let rie = rie::provide(&cache).context("nothing to measure under")?;
         let work = tempfile::tempdir()?;
