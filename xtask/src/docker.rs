@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{run, tools};
+use crate::{interrupt, run, tools};
 
 /// How long a daemon may take to answer.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -88,7 +88,9 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Ok(Some(status)) = self.child.try_wait() {
-            eprintln!("docker: the daemon ended before its time, with {status}: {}", self.last_words());
+            if interrupt::check().is_ok() {
+                eprintln!("docker: the daemon ended before its time, with {status}: {}", self.last_words());
+            }
             return;
         }
         // Asked to, it also ends its `containerd`; killed, it leaves that behind.
