@@ -163,20 +163,33 @@ impl RootFs {
     }
 
     fn library(&self, path: &str) -> Result<Option<Arc<SystemLibrary>>, TargetError> {
-        let Some(real) = self.resolve(path)?.filter(|real| fs::file_size(real).is_some()) else {
-            return Ok(None);
-        };
+        let Some(real) = self.file(path)? else { return Ok(None) };
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = known.get(&real) {
             return Ok(library.clone());
         }
-        let bytes = fs::read(&real)?;
-        let path = real.strip_prefix(&self.root).unwrap_or(&real).to_string_lossy().into_owned();
+        let library = self.load(&real)?.map(Arc::new);
+        Ok(known.entry(real).or_insert(library).clone())
+    }
+
+    /// The same for one look: a system's libraries together are hundreds of megabytes.
+    fn glance(&self, path: &str) -> Result<Option<Elf>, TargetError> {
+        let Some(real) = self.file(path)? else { return Ok(None) };
+        Ok(self.load(&real)?.map(|library| library.elf))
+    }
+
+    /// The file outside.
+    fn file(&self, path: &str) -> Result<Option<PathBuf>, TargetError> {
+        Ok(self.resolve(path)?.filter(|real| fs::file_size(real).is_some()))
+    }
+
+    fn load(&self, real: &Path) -> Result<Option<SystemLibrary>, TargetError> {
+        let bytes = fs::read(real)?;
+        let path = real.strip_prefix(&self.root).unwrap_or(real).to_string_lossy().into_owned();
         let elf =
             elf::read(&bytes).map_err(|source| TargetError::BaseLibrary { path: path.clone(), source })?;
         let fits = elf.filter(|elf| elf.architecture == Some(self.arch));
-        let library = fits.map(|elf| Arc::new(SystemLibrary { path, bytes, elf, sha256: OnceLock::new() }));
-        Ok(known.entry(real).or_insert(library).clone())
+        Ok(fits.map(|elf| SystemLibrary { path, bytes, elf, sha256: OnceLock::new() }))
     }
 
     /// What the system offers: every library in its folders, with its versions.
@@ -198,9 +211,9 @@ impl RootFs {
                 let Ok(file) = entry.file_name().into_string() else { continue };
                 if file.contains(".so") && counts(&file) && !libraries.contains_key(&file) {
                     // A file that cannot be read offers nothing; others may.
-                    let Ok(Some(library)) = self.library(&format!("{folder}/{file}")) else { continue };
-                    if library.elf.soname.as_ref().is_none_or(|soname| *soname == file) {
-                        libraries.insert(file, highest_of_each_family(&library.elf.versions_defined));
+                    let Ok(Some(elf)) = self.glance(&format!("{folder}/{file}")) else { continue };
+                    if elf.soname.as_ref().is_none_or(|soname| *soname == file) {
+                        libraries.insert(file, highest_of_each_family(&elf.versions_defined));
                     }
                 }
             }
@@ -227,8 +240,8 @@ impl RootFs {
         let Some(path) = self.resolve(folder)?.filter(|path| fs::is_dir(path)) else { return Ok(names) };
         for entry in fs::sorted_entries(&path)? {
             let file = entry.file_name().to_string_lossy().into_owned();
-            if let Some(library) = self.library(&format!("{folder}/{file}"))? {
-                names.extend(library.elf.soname.clone());
+            if let Some(elf) = self.glance(&format!("{folder}/{file}"))? {
+                names.extend(elf.soname);
                 names.insert(file);
             }
         }
