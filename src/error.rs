@@ -11,6 +11,7 @@ use crate::fetch::FetchError;
 use crate::finish::FinishError;
 use crate::hashes::HashMismatch;
 use crate::image::ImageError;
+use crate::inventory::InventoryError;
 use crate::layr_lock::LayrLockError;
 use crate::loading::LoadError;
 use crate::lockfile::LockfileError;
@@ -92,6 +93,8 @@ pub enum Error {
     Emit(#[from] EmitError),
     #[error(transparent)]
     Image(#[from] ImageError),
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -199,7 +202,8 @@ impl Error {
             | Self::Finish(FinishError::Profile(_))
             | Self::Publish(PublishError::NoRegion | PublishError::NotA { .. }) => ExitCode::Usage,
             Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
-            Self::LayrLock(_) => ExitCode::LayrLock,
+            Self::LayrLock(_) | Self::Inventory(InventoryError::LayrLock(_)) => ExitCode::LayrLock,
+            Self::Inventory(_) => ExitCode::Lockfile,
             Self::Resolve(_) | Self::Graph(_) | Self::Vendor { .. } => ExitCode::Resolve,
             Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
                 ExitCode::Interrupted
@@ -260,6 +264,7 @@ impl Error {
             Self::Manifest(error) => Some(error.hint()),
             Self::Publish(error) => error.hint(),
             Self::Image(error) => error.hint(),
+            Self::Inventory(error) => error.hint(),
             Self::Emit(error) => Some(error.hint()),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),

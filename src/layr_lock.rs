@@ -10,6 +10,11 @@ use crate::model::{BaseDigest, PackageId, Sha256Digest};
 
 const HEAD: &str = "# Written by layr: commit it, and let layr change it.\n\n";
 
+/// Whether a text is a layr.lock, by its first line.
+pub fn is_one(text: &str) -> bool {
+    text.starts_with(HEAD.trim_end())
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayrLock {

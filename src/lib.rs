@@ -45,6 +45,9 @@ pub mod runtime;
 // What functions cost.
 pub mod cost;
 
+// What packages are in a thing, whichever file it is.
+pub mod inventory;
+
 // The order of the stages, and what they all share.
 pub mod cli;
 pub mod compare;

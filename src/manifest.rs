@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
@@ -49,6 +50,9 @@ pub struct ManifestFunction {
     /// Libraries of the base that came along with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<ManifestLibrary>,
+    /// What packages were built against and that is in no layer, such as headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_only: Vec<ManifestSource>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,24 @@ pub struct ManifestPackage {
     pub source_url: String,
     pub source_sha256: Sha256Digest,
     pub license: Option<String>,
+    /// `Depends`, `Imports` and `LinkingTo`, as `name version`; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependencies: Option<Vec<String>>,
+    /// Names of the libraries that came along with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<String>,
+}
+
+/// A package that is built and not shipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSource {
+    pub name: String,
+    pub version: String,
+    pub source_url: String,
+    pub source_sha256: Sha256Digest,
+    pub license: Option<String>,
+    /// As `name version`.
+    pub dependencies: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +173,18 @@ impl ManifestError {
 
 impl Manifest {
     pub const SCHEMA: u32 = 1;
+
+    /// Whether these bytes are a manifest of whichever schema, rather than a lockfile.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Head {
+            #[expect(dead_code, reason = "that it is there is all that is asked")]
+            schema: u64,
+            #[expect(dead_code, reason = "the same")]
+            layers: IgnoredAny,
+        }
+        serde_json::from_slice::<Head>(bytes).is_ok()
+    }
 
     /// `path` is for messages.
     ///

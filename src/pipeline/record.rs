@@ -7,7 +7,7 @@ use super::{BuildReport, FunctionReport, PackageReport, memory};
 use crate::fetch;
 use crate::layr_lock::{Form, LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::manifest::{
-    Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage,
+    Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage, ManifestSource,
 };
 use crate::pack::Layer;
 use crate::plan::{SizedTree, TreeId};
@@ -26,6 +26,7 @@ pub fn manifest(report: &BuildReport) -> Manifest {
         unzipped_bytes: function.layers.iter().map(|layer| layer.unzipped_bytes).sum(),
         packages: function.layers.iter().flat_map(|layer| packages_of(layer, function)).collect(),
         libraries: function.layers.iter().flat_map(|layer| libraries_of(layer, function)).collect(),
+        build_only: build_only(function),
     });
     Manifest {
         schema: Manifest::SCHEMA,
@@ -59,7 +60,7 @@ fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage>
     };
     let packages = layer.trees.iter().filter_map(|tree| Some((tree, origin(&tree.id)?)));
     packages
-        .map(|(tree, PackageReport { built, tarball, .. })| ManifestPackage {
+        .map(|(tree, PackageReport { built, finished, tarball, dependencies })| ManifestPackage {
             name: built.id.name.to_string(),
             version: built.id.version.to_string(),
             layer: layer.name.clone(),
@@ -68,6 +69,26 @@ fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage>
             source_url: fetch::without_secrets(&tarball.url),
             source_sha256: tarball.sha256,
             license: tarball.description.license.clone(),
+            dependencies: Some(dependencies.iter().map(ToString::to_string).collect()),
+            libraries: finished
+                .iter()
+                .flat_map(|finished| &finished.libraries)
+                .map(|l| l.name.clone())
+                .collect(),
+        })
+        .collect()
+}
+
+fn build_only(function: &FunctionReport) -> Vec<ManifestSource> {
+    let packages = function.packages.iter().filter(|package| package.finished.is_none());
+    packages
+        .map(|PackageReport { built, tarball, dependencies, .. }| ManifestSource {
+            name: built.id.name.to_string(),
+            version: built.id.version.to_string(),
+            source_url: fetch::without_secrets(&tarball.url),
+            source_sha256: tarball.sha256,
+            license: tarball.description.license.clone(),
+            dependencies: dependencies.iter().map(ToString::to_string).collect(),
         })
         .collect()
 }

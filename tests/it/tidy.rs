@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pack", &["model", "sys", "report", "plan", "store"]),
     ("emit", &["model", "manifest"]),
     ("cost", &["model"]),
+    ("inventory", &["model", "sys", "lockfile", "layr_lock", "manifest"]),
     ("image", &["model", "sys", "store", "engine"]),
     ("publish", &["model", "sys", "report", "manifest"]),
     ("config", &["model"]),
@@ -49,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "publish",
             "emit",
             "image",
+            "inventory",
             "base",
             "engine",
             "target",
@@ -119,6 +121,7 @@ const VENDORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("object::", &["src/elf/"]),
+    ("ZipArchive", &["src/inventory/"]),
     ("rustix", &["src/sys/", "src/build/tokens.rs"]),
 ];
 
@@ -129,6 +132,9 @@ const PURE: &[&str] = &[
     "src/lockfile/",
     "src/resolve/",
     "src/config.rs",
+    "src/inventory/locked.rs",
+    "src/inventory/manifest.rs",
+    "src/inventory/origin.rs",
     "src/layr_lock.rs",
     "src/manifest.rs",
     "src/base/recipe.rs",

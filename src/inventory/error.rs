@@ -1,0 +1,49 @@
+//! Why it cannot be told what packages are in a thing.
+
+use crate::layr_lock::LayrLockError;
+use crate::lockfile::LockfileError;
+use crate::manifest::ManifestError;
+use crate::sys::fs::PathError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("`{path}` is no layr.lock, no layers.json, no zip, and no lockfile that can be read")]
+    Lockfile { path: String, source: Box<LockfileError> },
+    #[error(transparent)]
+    LayrLock(#[from] LayrLockError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("`{path}` is not a zip that can be read")]
+    Zip { path: String, source: Box<zip::result::ZipError> },
+    #[error("`{entry}` of `{path}` has more than {limit} bytes")]
+    TooLarge { path: String, entry: String, limit: u64 },
+    #[error("`{entry}` of `{path}` is not as layr or R writes it: {detail}")]
+    Entry { path: String, entry: String, detail: String },
+    #[error("`{path}` lists `{listed}`, but holds `{found}`")]
+    Disagrees { path: String, listed: String, found: String },
+    #[error("`{path}` holds no R packages")]
+    Nothing { path: String },
+    #[error("`{name} {version}` is not a package at a version")]
+    Package { name: String, version: String },
+}
+
+impl InventoryError {
+    /// What the user can do next.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Path(error) => return error.hint(),
+            Self::Lockfile { source, .. } => return source.hint(),
+            Self::LayrLock(error) => return error.hint(),
+            Self::Manifest(error) => return Some(error.hint()),
+            Self::Zip { .. } => "download or build it again",
+            Self::TooLarge { .. } | Self::Entry { .. } | Self::Disagrees { .. } => {
+                "do not trust this layer: build it again from its lockfile"
+            }
+            Self::Nothing { .. } => "give a layer that has packages in a folder `library`",
+            Self::Package { .. } => "run `layr build` again: it writes the file anew",
+        };
+        Some(hint.to_owned())
+    }
+}
