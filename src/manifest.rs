@@ -67,6 +67,11 @@ pub struct ManifestLibrary {
     /// The system package it is part of, where the base says.
     pub package: Option<String>,
     pub version: Option<String>,
+    /// The source package that it was built of; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
     pub licenses: Vec<String>,
 }
 

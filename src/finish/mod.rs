@@ -20,7 +20,7 @@ use crate::sys::hash::sha256_of_list;
 use crate::target::{self, LIBRARIES, Owner, Policy, RootFs, System};
 
 /// Part of every key: another way of doing it, other trees.
-const VERSION: &str = "layr finish 1";
+const VERSION: &str = "layr finish 2";
 
 /// What trees are finished with.
 #[derive(Clone, Copy)]
@@ -210,12 +210,25 @@ fn library_record(
         tree = site.store.put_tree(&entries)?;
         unzipped_bytes += n_bytes;
     }
-    let owner = owner.map(|Owner { package, version, licenses }| OwnerRecord {
+    let owner = owner.map(|Owner { package, version, source, source_version, licenses }| OwnerRecord {
         package: package.clone(),
         version: version.clone(),
+        source: source.clone(),
+        source_version: source_version.clone(),
         licenses: licenses.clone(),
     });
     Ok(LibraryRecord { name, soname, path, tree: tree.to_hex(), unzipped_bytes, needs, owner })
+}
+
+fn owner(record: &OwnerRecord) -> Owner {
+    let OwnerRecord { package, version, source, source_version, licenses } = record;
+    Owner {
+        package: package.clone(),
+        version: version.clone(),
+        source: source.clone(),
+        source_version: source_version.clone(),
+        licenses: licenses.clone(),
+    }
 }
 
 fn of_record(record: &FinishRecord) -> Option<Finished> {
@@ -227,11 +240,7 @@ fn of_record(record: &FinishRecord) -> Option<Finished> {
             tree: record.tree.parse().ok()?,
             unzipped_bytes: record.unzipped_bytes,
             needs: record.needs.clone(),
-            owner: record.owner.as_ref().map(|OwnerRecord { package, version, licenses }| Owner {
-                package: package.clone(),
-                version: version.clone(),
-                licenses: licenses.clone(),
-            }),
+            owner: record.owner.as_ref().map(owner),
         })
     };
     Some(Finished {

@@ -29,18 +29,19 @@ enum Line {
     Library { name: String, tree: TreeDigest },
 }
 
-/// Leaves the file at its start.
-pub(super) fn is_zip(file: &mut File) -> io::Result<bool> {
-    let mut magic = Vec::new();
-    file.take(4).read_to_end(&mut magic)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(magic == b"PK\x03\x04" || magic == b"PK\x05\x06")
+/// What a zip begins with.
+pub(super) const MAGIC_BYTES: u64 = 4;
+
+pub(super) fn is_zip(start: &[u8]) -> bool {
+    // The second is of a zip without entries.
+    start == b"PK\x03\x04" || start == b"PK\x05\x06"
 }
 
 /// `path` is for messages, `name` is the layer's.
 pub(super) fn read(mut file: File, path: &str, name: &str) -> Result<Inventory, InventoryError> {
     let failed =
         |source: io::Error| InventoryError::Zip { path: path.to_owned(), source: Box::new(source.into()) };
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let (digest, zip_bytes) = sha256_of(&mut file).map_err(failed)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let mut zip = Zip::open(file, path)?;

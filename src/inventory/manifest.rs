@@ -91,7 +91,12 @@ fn library(found: &ManifestLibrary) -> Library {
     Library {
         name: found.name.clone(),
         soname: Some(found.soname.clone()),
-        owner: owner.map(|(name, version)| SystemPackage { name, version }),
+        owner: owner.map(|(name, version)| SystemPackage {
+            source: found.source.clone().unwrap_or_else(|| name.clone()),
+            source_version: found.source_version.clone().unwrap_or_else(|| version.clone()),
+            name,
+            version,
+        }),
         licenses: found.licenses.clone(),
         tree: Some(found.tree),
         unzipped_bytes: Some(found.unzipped_bytes),

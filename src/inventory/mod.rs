@@ -11,6 +11,7 @@ mod manifest;
 mod origin;
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 pub use error::InventoryError;
@@ -124,6 +125,10 @@ pub struct Library {
 pub struct SystemPackage {
     pub name: String,
     pub version: String,
+    /// The source package that it was built of, which advisories name; its own name where
+    /// an older layers.json does not say.
+    pub source: String,
+    pub source_version: String,
 }
 
 impl Inventory {
@@ -175,8 +180,8 @@ impl Package {
     }
 }
 
-/// Reads what lies at `path`, whichever of these it is. `function` is what a lockfile's
-/// packages are for.
+/// Reads what lies at `path`, whichever of these it is; all but zips may come from a pipe.
+/// `function` is what a lockfile's packages are for.
 ///
 /// # Errors
 ///
@@ -184,11 +189,13 @@ impl Package {
 pub fn read(path: &Path, function: &str) -> Result<Inventory, InventoryError> {
     let mut file = fs::open(path)?;
     let name = path.display().to_string();
-    if layer::is_zip(&mut file).map_err(fs::at("read", path))? {
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(layer::MAGIC_BYTES).read_to_end(&mut bytes).map_err(fs::at("read", path))?;
+    if layer::is_zip(&bytes) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         return layer::read(file, &name, &stem);
     }
-    let bytes = fs::read(path)?;
+    file.read_to_end(&mut bytes).map_err(fs::at("read", path))?;
     if Manifest::is_one(&bytes) {
         return manifest::inventory(&Manifest::parse(&bytes, &name)?);
     }

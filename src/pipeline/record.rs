@@ -112,6 +112,8 @@ fn libraries_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestLibrary
             unzipped_bytes: library.unzipped_bytes,
             package: library.owner.as_ref().map(|owner| owner.package.clone()),
             version: library.owner.as_ref().map(|owner| owner.version.clone()),
+            source: library.owner.as_ref().map(|owner| owner.source.clone()),
+            source_version: library.owner.as_ref().map(|owner| owner.source_version.clone()),
             licenses: library.owner.as_ref().map(|owner| owner.licenses.clone()).unwrap_or_default(),
         })
         .collect()

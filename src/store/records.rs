@@ -75,6 +75,8 @@ pub struct LibraryRecord {
 pub struct OwnerRecord {
     pub package: String,
     pub version: String,
+    pub source: String,
+    pub source_version: String,
     pub licenses: Vec<String>,
 }
 

@@ -12,6 +12,9 @@ use crate::sys::fs;
 pub struct Owner {
     pub package: String,
     pub version: String,
+    /// The source package it was built of: what advisories name.
+    pub source: String,
+    pub source_version: String,
     /// As its copyright file has them, each once; empty where it has none that a program
     /// can read.
     pub licenses: Vec<String>,
@@ -43,31 +46,47 @@ pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<Stri
             }
         }
     }
-    let versions = versions(rootfs.path())?;
+    let status = fs::read_if_there(&rootfs.path().join("var/lib/dpkg/status"))?.unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let installed = installed(&status);
     let owned = packages.into_iter().map(|(path, package)| {
-        let version = versions.get(&package).cloned().unwrap_or_default();
-        let licenses = licenses(&package, rootfs)?;
-        Ok((path, Owner { package, version, licenses }))
+        let mut owner = installed.get(package.as_str()).cloned().unwrap_or_else(|| Owner {
+            source: package.clone(),
+            package,
+            version: String::new(),
+            source_version: String::new(),
+            licenses: Vec::new(),
+        });
+        owner.licenses = licenses(&owner.package, rootfs)?;
+        Ok((path, owner))
     });
     owned.collect()
 }
 
-/// By package, from the record of what is installed.
-fn versions(root: &Path) -> Result<BTreeMap<String, String>, TargetError> {
-    let Some(bytes) = fs::read_if_there(&root.join("var/lib/dpkg/status"))? else {
-        return Ok(BTreeMap::new());
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let mut versions = BTreeMap::new();
-    let mut package = None;
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("Package: ") {
-            package = Some(name.to_owned());
-        } else if let (Some(version), Some(package)) = (line.strip_prefix("Version: "), &package) {
-            versions.insert(package.clone(), version.to_owned());
-        }
+/// By package, from dpkg's record of what is installed.
+fn installed(status: &str) -> BTreeMap<&str, Owner> {
+    let mut owners = BTreeMap::new();
+    for stanza in status.split("\n\n") {
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+        };
+        let (Some(package), Some(version)) = (field("Package"), field("Version")) else { continue };
+        // Absent where it is the package's own name; the version only where it is another.
+        let (source, source_version) = match field("Source").map(|source| source.split_once(" (")) {
+            Some(Some((source, version))) => (source, version.trim_end_matches(')')),
+            Some(None) => (field("Source").unwrap_or(package), version),
+            None => (package, version),
+        };
+        let owner = Owner {
+            package: package.to_owned(),
+            version: version.to_owned(),
+            source: source.to_owned(),
+            source_version: source_version.to_owned(),
+            licenses: Vec::new(),
+        };
+        owners.insert(package, owner);
     }
-    Ok(versions)
+    owners
 }
 
 /// A package's copyright file, which has to go where its libraries go.
@@ -89,4 +108,28 @@ fn licenses(package: &str, rootfs: &RootFs) -> Result<Vec<String>, TargetError> 
     let lines = text.lines().filter_map(|line| line.strip_prefix("License:")).map(str::trim);
     let names: BTreeSet<&str> = lines.filter(|name| !name.is_empty()).collect();
     Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_of_a_package_is_its_own_name_where_dpkg_names_none() {
+        let status = "Package: libxml2\nStatus: install ok installed\nVersion: 2.12.7+dfsg-3\n\n\
+            Package: libssl3t64\nSource: openssl\nVersion: 3.5.1-1\n\n\
+            Package: libgcc-s1\nSource: gcc-14 (14.2.0-19)\nVersion: 14.2.0-19+b1\n";
+        let told: Vec<_> = installed(status)
+            .into_values()
+            .map(|owner| {
+                format!("{} {} of {} {}", owner.package, owner.version, owner.source, owner.source_version)
+            })
+            .collect();
+        let expected = [
+            "libgcc-s1 14.2.0-19+b1 of gcc-14 14.2.0-19",
+            "libssl3t64 3.5.1-1 of openssl 3.5.1-1",
+            "libxml2 2.12.7+dfsg-3 of libxml2 2.12.7+dfsg-3",
+        ];
+        assert_eq!(told, expected);
+    }
 }
