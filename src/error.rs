@@ -201,9 +201,8 @@ impl Error {
             | Self::Keep(_)
             | Self::Finish(FinishError::Profile(_))
             | Self::Publish(PublishError::NoRegion | PublishError::NotA { .. }) => ExitCode::Usage,
-            Self::Lockfile { .. } | Self::ReadLockfile { .. } => ExitCode::Lockfile,
             Self::LayrLock(_) | Self::Inventory(InventoryError::LayrLock(_)) => ExitCode::LayrLock,
-            Self::Inventory(_) => ExitCode::Lockfile,
+            Self::Lockfile { .. } | Self::ReadLockfile { .. } | Self::Inventory(_) => ExitCode::Lockfile,
             Self::Resolve(_) | Self::Graph(_) | Self::Vendor { .. } => ExitCode::Resolve,
             Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
                 ExitCode::Interrupted

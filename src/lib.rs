@@ -45,8 +45,9 @@ pub mod runtime;
 // What functions cost.
 pub mod cost;
 
-// What packages are in a thing, whichever file it is.
+// What packages are in a thing, whichever file it is, and what can be said of that.
 pub mod inventory;
+pub mod diff;
 
 // The order of the stages, and what they all share.
 pub mod cli;

@@ -9,9 +9,11 @@ mod check;
 mod cloud;
 mod cost;
 mod deploy;
+mod diff;
 mod emit;
 mod gc;
 mod image;
+mod inventory;
 mod invoke;
 mod plan;
 mod plan_table;
@@ -122,6 +124,8 @@ enum Command {
     Cost(cost::Args),
     /// The least IAM policy for a command
     Policy(policy::Args),
+    /// What is between two lockfiles, builds or layers
+    Diff(diff::Args),
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
@@ -189,6 +193,7 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Gc(args) => gc::run(args, &cli.global, stdout),
         Command::Cost(args) => cost::run(args, &cli.global, stdout),
         Command::Policy(args) => policy::run(args, &cli.global, stdout),
+        Command::Diff(args) => diff::run(args, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
         Command::Target(command) => target::run(command, stdout),
         Command::Cache(command) => cache::run(command, &cli.global, stdout),
@@ -208,6 +213,7 @@ fn asks_for_json(command: &Command) -> bool {
         Command::Share(args) => args.json,
         Command::Gc(args) => args.json,
         Command::Cost(args) => args.json,
+        Command::Diff(args) => args.json,
         Command::Vendor(_)
         | Command::Invoke(_)
         | Command::Deploy(_)

@@ -297,7 +297,7 @@ fn read_lockfile(function: &FunctionRequest) -> Option<Lockfile> {
 }
 
 /// `score/renv.lock` is function `score`; `demo.lock` is `demo`.
-fn function_name(lockfile: &Path) -> String {
+pub(super) fn function_name(lockfile: &Path) -> String {
     let stem = lockfile.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     if !matches!(stem.as_str(), "renv" | "packrat" | "rv" | "uvr" | "pkg") {
         return stem;

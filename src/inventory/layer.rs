@@ -3,7 +3,7 @@
 //!
 //! Of the zip no more is read than these, each up to a limit; nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -115,9 +115,9 @@ impl<'a> Zip<'a> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn wrong(&self, entry: &Entry, detail: impl ToString) -> InventoryError {
+    fn wrong(&self, entry: &Entry, detail: String) -> InventoryError {
         let (path, entry) = (self.path.to_owned(), entry.name.clone());
-        InventoryError::Entry { path, entry, detail: detail.to_string() }
+        InventoryError::Entry { path, entry, detail }
     }
 }
 
@@ -134,10 +134,11 @@ struct Content {
 impl Content {
     fn take(&mut self, entry: &Entry, zip: &mut Zip<'_>) -> Result<(), InventoryError> {
         self.unzipped_bytes = self.unzipped_bytes.saturating_add(entry.unzipped_bytes);
-        if entry.name.starts_with("layr/") && entry.name.ends_with(".jsonl") {
+        let list = entry.name.strip_prefix("layr/").and_then(|name| name.strip_suffix(".jsonl"));
+        if list.is_some() {
             let text = zip.text(entry, LIST_BYTES)?;
             for line in text.lines() {
-                let line = serde_json::from_str(line).map_err(|error| zip.wrong(entry, error))?;
+                let line = serde_json::from_str(line).map_err(|error| zip.wrong(entry, error.to_string()))?;
                 self.lines.push(line);
             }
             return Ok(());
@@ -244,7 +245,7 @@ fn library(name: &str, unzipped_bytes: u64, layer: &str) -> Library {
         tree: None,
         unzipped_bytes: Some(unzipped_bytes),
         layers: [layer.to_owned()].into(),
-        functions: std::collections::BTreeSet::new(),
+        functions: BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! layers.json to what its layers hold. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::locked::id;
 use super::{
@@ -100,8 +100,8 @@ fn library(found: &ManifestLibrary) -> Library {
         licenses: found.licenses.clone(),
         tree: Some(found.tree),
         unzipped_bytes: Some(found.unzipped_bytes),
-        layers: Default::default(),
-        functions: Default::default(),
+        layers: BTreeSet::new(),
+        functions: BTreeSet::new(),
     }
 }
 

@@ -70,10 +70,9 @@ impl Origin {
 
     /// From what layr.lock or layers.json have of a package's source.
     pub(super) fn of_url(url: &str, commit: Option<&str>) -> Self {
-        let commit = || commit.map(str::to_owned);
         if let Some(url) = url.strip_prefix("git+") {
-            return of_site(url, commit())
-                .unwrap_or_else(|| Self::Git { url: url.to_owned(), commit: commit() });
+            let commit = commit.map(str::to_owned);
+            return of_site(url, commit.clone()).unwrap_or_else(|| Self::Git { url: url.to_owned(), commit });
         }
         if url.starts_with("file:") {
             return Self::Local;
@@ -81,7 +80,7 @@ impl Origin {
         if let Some(repository) = repository(url) {
             return of_repository(repository);
         }
-        of_forge_archive(url, commit()).unwrap_or_else(|| Self::Archive { url: url.to_owned() })
+        of_forge_archive(url, commit).unwrap_or_else(|| Self::Archive { url: url.to_owned() })
     }
 
     /// From a lockfile's record.
@@ -139,11 +138,11 @@ fn repository(url: &str) -> Option<&str> {
 fn of_repository(url: &str) -> Origin {
     let place = url.split_once("://").map_or(url, |(_, place)| place);
     let is_below =
-        |host: &&str| place.strip_prefix(**host).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if CRAN_HOSTS.iter().any(|host| is_below(&host)) {
+        |host: &str| place.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if CRAN_HOSTS.iter().any(|host| is_below(host)) {
         return Origin::Cran;
     }
-    if is_below(&BIOCONDUCTOR_HOST) {
+    if is_below(BIOCONDUCTOR_HOST) {
         return Origin::Bioconductor { release: BioconductorRelease::of_url(url) };
     }
     Origin::Repository { url: url.to_owned() }
@@ -193,13 +192,13 @@ fn forge_of(host: &str) -> Option<Forge> {
 }
 
 /// The URLs by which `resolve` asks forges for archives.
-fn of_forge_archive(url: &str, commit: Option<String>) -> Option<Origin> {
+fn of_forge_archive(url: &str, commit: Option<&str>) -> Option<Origin> {
     let (host, path) = url.split_once("://")?.1.split_once('/')?;
     let named = |forge, project: &str, revision: &str| Origin::Forge {
         forge,
         host: site(host),
         project: project.replace("%2F", "/"),
-        commit: commit.clone().or_else(|| Some(revision.to_owned())),
+        commit: Some(commit.unwrap_or(revision).to_owned()),
     };
     if let Some((project, revision)) =
         path.split_once("repos/").and_then(|(_, rest)| rest.split_once("/tarball/"))

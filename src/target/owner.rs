@@ -2,7 +2,6 @@
 //! in a layer: by Debian's own records, which every Debian system has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::{RootFs, TargetError};
 use crate::sys::fs;

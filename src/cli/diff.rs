@@ -1,0 +1,34 @@
+//! `layr diff`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::{Global, inventory, table};
+use crate::diff::{self, Diff};
+use crate::error::Error;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What it was: layers.json or its folder, a layer's zip, layr.lock, a lockfile, or a
+    /// function of layr.toml
+    before: PathBuf,
+    /// What it is: any of these
+    after: PathBuf,
+    /// Print the difference as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print it as Markdown, for a pull request
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
+    let (before, after) = (inventory::read(&args.before)?, inventory::read(&args.after)?);
+    let diff = Diff::of(&before, &after);
+    let text = match (args.json, args.markdown) {
+        (true, _) => table::to_json(&diff::json(&diff)),
+        (false, true) => diff::markdown(&diff),
+        (false, false) => diff::text(&diff),
+    };
+    write!(stdout, "{text}").map_err(Error::Output)
+}
