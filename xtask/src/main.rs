@@ -23,6 +23,7 @@ Usage: cargo xtask TASK
   bench runtime [--runs N]  time layr's bootstrap beside other ways to run R on Lambda
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
+  bench packages            build many packages twice, and hold bytes and sizes against each other
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -57,6 +58,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["bench", "plan", "--history", file, "--json"] | ["bench", "plan", "--json", "--history", file] => {
             bench::plan::plan(Some(file), true)
         }
+        ["bench", "packages"] => bench::packages::bench(),
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),
         ["testbed", "--serve"] => testbed(Some(0)),

@@ -2,6 +2,7 @@
 //! machine in the same run, since times of other days and machines say nothing.
 
 mod measure;
+pub mod packages;
 pub mod plan;
 mod report;
 mod rivals;
