@@ -1,17 +1,15 @@
 //! `layr deploy`
 
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Write;
 
-use super::Global;
 use super::cloud::{Cloud, CloudArgs};
+use super::{Global, event};
 use crate::config::FunctionConfig;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::pack::{self, CodeZip};
-use crate::publish::{self, Answer, DeployRequest, Deployed, PublishError, Settings};
+use crate::publish::{self, Answer, Code, DeployRequest, Deployed, PublishError, Settings};
 use crate::store::Store;
-use crate::sys::fs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,7 +41,7 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
     let manifest = args.cloud.manifest()?;
     let cloud = args.cloud.open(global)?;
     let store = Store::open(&global.absolute_store_root()?)?;
-    let event = args.invoke.as_deref().map(read_event).transpose()?;
+    let event = args.invoke.as_deref().map(|text| event::read("--invoke", text)).transpose()?;
     for name in args.names(&cloud)? {
         let function = cloud.config.functions.get(&name);
         let function =
@@ -81,8 +79,7 @@ impl One<'_> {
             name: self.name,
             region: self.region,
             settings: &settings,
-            zip: &self.zip.bytes,
-            code: self.zip.digest,
+            code: Code { zip: &self.zip.bytes, digest: self.zip.digest, arch: self.manifest.arch },
             publish: self.args.publish_version,
             alias: self.args.alias.as_deref(),
             dry_run: self.args.dry_run,
@@ -102,7 +99,6 @@ impl One<'_> {
             timeout_seconds: *timeout_seconds,
             environment: environment.clone(),
             layers: self.layers()?,
-            arch: self.manifest.arch.to_string(),
         })
     }
 
@@ -162,17 +158,4 @@ impl Args {
             _ => Ok(names),
         }
     }
-}
-
-fn read_event(text: &str) -> Result<Vec<u8>, Error> {
-    if text == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(fs::at("read", Path::new("-")))?;
-        return Ok(bytes);
-    }
-    // What is no JSON by its first sign is a path.
-    if text.trim_start().starts_with(['{', '[', '"']) {
-        return Ok(text.as_bytes().to_vec());
-    }
-    Ok(fs::read(Path::new(text))?)
 }

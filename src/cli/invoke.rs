@@ -1,7 +1,7 @@
 //! `layr invoke`
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValuesParser;
 
-use super::Global;
 use super::project::{self, Settings};
+use super::{Global, event};
 use crate::config::{Config, FunctionConfig};
 use crate::engine::{Choice, Engine, Root};
 use crate::error::{Error, ExitCode};
@@ -156,11 +156,12 @@ fn chosen<'a>(name: Option<&str>, config: &'a Config) -> Result<(&'a str, &'a Fu
 impl Args {
     /// What to call it with: samples last, and an empty object where nothing is said.
     fn events(&self) -> Result<Vec<Event>, Error> {
-        let mut events = self.events.iter().map(|text| read_event(text)).collect::<Result<Vec<_>, _>>()?;
-        let event = |text: &str| Event { payload: text.into(), ..Event::default() };
-        events.extend(self.sample.iter().filter_map(|name| sample(name)).map(event));
+        let plain = |payload| Event { payload, ..Event::default() };
+        let given = self.events.iter().map(|text| Ok(plain(event::read("--event", text)?)));
+        let mut events = given.collect::<Result<Vec<_>, Error>>()?;
+        events.extend(self.sample.iter().filter_map(|name| sample(name)).map(|text| plain(text.into())));
         if events.is_empty() {
-            events.push(event("{}"));
+            events.push(plain(b"{}".to_vec()));
         }
         Ok(events)
     }
@@ -210,22 +211,6 @@ fn merged(layers: &[LayerDigest], services: &Services) -> Result<Option<PathBuf>
     let trees: Vec<_> = layers.iter().map(|layer| layer.0).collect();
     let store = &services.store;
     Ok(Some(store.materialise(TreeDigest(store.overlay(&trees)?))?))
-}
-
-/// JSON where it looks like it, else the name of a file.
-fn read_event(text: &str) -> Result<Event, Error> {
-    let payload = match text.trim_start().as_bytes().first() {
-        _ if text == "-" => {
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(fs::at("read", Path::new("-")))?;
-            bytes
-        }
-        Some(b'{' | b'[' | b'"' | b'0'..=b'9') => text.as_bytes().to_vec(),
-        _ if matches!(text, "null" | "true" | "false") => text.as_bytes().to_vec(),
-        _ => fs::read(Path::new(text))
-            .map_err(|error| Error::Usage(format!("--event: {error}: {}", error.source)))?,
-    };
-    Ok(Event { payload, ..Event::default() })
 }
 
 /// Calls the function and writes its answer, or its error, to stdout.

@@ -11,6 +11,7 @@ mod cost;
 mod deploy;
 mod diff;
 mod emit;
+mod event;
 mod gc;
 mod image;
 mod inventory;

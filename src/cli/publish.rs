@@ -60,9 +60,10 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
 /// layers.json with the runtime layer that lies beside it, which is noted there, too, so that
 /// it is attached first from here on.
 fn with_runtime(args: &Args) -> Result<Manifest, Error> {
-    let mut manifest = args.cloud.manifest()?;
     let path = args.cloud.dist.join(RuntimeFile::FILE_NAME);
-    let Some(bytes) = fs::read_if_there(&path)? else { return Ok(manifest) };
+    let Some(bytes) = fs::read_if_there(&path)? else { return args.cloud.manifest() };
+    let _folder = fs::lock_folder(&args.cloud.dist)?;
+    let mut manifest = args.cloud.manifest()?;
     let before = manifest.clone();
     manifest.attach_runtime(RuntimeFile::parse(&bytes, &path.display().to_string())?)?;
     if manifest != before && !args.dry_run {

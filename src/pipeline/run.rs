@@ -305,6 +305,9 @@ impl Run<'_> {
 
     /// What was published before stays known where the bytes are the same.
     fn write_manifest(&self, mut made: Manifest) -> Result<(), Error> {
+        fs::create_dir_all(&self.request.out)?;
+        // `layr publish` may be noting ARNs in the one before.
+        let _folder = fs::lock_folder(&self.request.out)?;
         let path = self.request.out.join(manifest::FILE_NAME);
         let before = fs::read_if_there(&path)?;
         // One that cannot be read is replaced: all in it but the ARNs is made anew, and
@@ -313,7 +316,6 @@ impl Run<'_> {
             made.remember(&before);
         }
         let text = made.render();
-        fs::create_dir_all(&self.request.out)?;
         for layer in &made.layers {
             let statement = provenance::statement(&made, layer, env!("CARGO_PKG_VERSION"));
             let path = self.request.out.join(provenance::file_name(layer));

@@ -17,11 +17,11 @@ mod policy;
 mod share;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 pub use aws::Aws;
-pub use deploy::{Answer, DeployRequest, Deployed, FunctionState, Settings, deploy, invoke};
+pub use deploy::{Answer, Code, DeployRequest, Deployed, FunctionState, Settings, deploy, invoke};
 pub use error::{Cause, CloudError, PublishError};
 pub use gc::{Fate, GcRequest, Reason, delete, look};
 pub use grant::{Grantee, Statement};
@@ -110,53 +110,57 @@ pub fn publish(
     if request.regions.is_empty() {
         return Err(PublishError::NoRegion);
     }
-    let surveys = survey(request, aws)?;
-    let record = Record { path: request.folder.join(manifest::FILE_NAME), lock: Mutex::default() };
-    let jobs: Vec<(&String, &ManifestLayer)> = request
+    let mut surveys = Vec::new();
+    let mut done = Vec::new();
+    for (region, survey) in request.regions.iter().zip(survey(request, aws)) {
+        match survey {
+            Ok(latest) => surveys.push((region, latest)),
+            // Once for all of its layers; the other regions have theirs all the same.
+            Err(error) => done.push((region.clone(), Err(error))),
+        }
+    }
+    let record = Record { folder: request.folder };
+    let jobs: Vec<one::Job<'_>> = request
         .manifest
         .layers
         .iter()
-        .flat_map(|layer| request.regions.iter().map(move |region| (region, layer)))
+        .flat_map(|layer| surveys.iter().map(move |(region, latest)| (layer, region, latest)))
+        .map(|(layer, region, latest)| one::Job { request, layer, region, latest: latest.as_ref(), aws })
         .collect();
-    let results = on_threads(&jobs, |(region, layer)| {
-        let job =
-            one::Job { request, layer, region, latest: surveys.get(*region).and_then(Option::as_ref), aws };
+    let results = on_threads(&jobs, |job| {
         let published = job.run()?;
         if let (Some(arn), false) = (&published.arn, request.dry_run) {
-            record.keep(layer, arn)?;
+            record.keep(job.layer, arn)?;
             report.report(&Event::Published { arn: &arn.to_string(), is_new: published.is_new });
             share::grant_missing(arn, request.share, aws)?;
         }
         Ok(published)
     });
-    let named = jobs.iter().map(|(region, layer)| format!("{} in {region}", layer.name));
-    collect(named.zip(results).collect())
+    let named = jobs.iter().map(|job| format!("{} in {}", job.layer.name, job.region));
+    done.extend(named.zip(results));
+    collect(done)
 }
 
-/// The latest version of every layer in each region, where that is quicker than asking for
-/// each layer.
-fn survey(
-    request: &PublishRequest<'_>,
-    aws: &Aws,
-) -> Result<BTreeMap<String, Option<BTreeMap<String, LayerVersionArn>>>, PublishError> {
-    if request.manifest.layers.len() <= FEW_LAYERS {
-        return Ok(BTreeMap::new());
-    }
-    let results = on_threads(request.regions, |region| Ok(Some(aws.layers(region)?)));
-    request.regions.iter().zip(results).map(|(region, found)| Ok((region.clone(), found?))).collect()
+/// The latest version of every layer, by name.
+type Latest = BTreeMap<String, LayerVersionArn>;
+
+/// The latest versions in each region, where that is quicker than asking for each layer.
+fn survey(request: &PublishRequest<'_>, aws: &Aws) -> Vec<Result<Option<Latest>, PublishError>> {
+    let is_worth_it = request.manifest.layers.len() > FEW_LAYERS;
+    on_threads(request.regions, |region| Ok(if is_worth_it { Some(aws.layers(region)?) } else { None }))
 }
 
 /// layers.json as the place where ARNs are remembered.
-struct Record {
-    path: PathBuf,
-    lock: Mutex<()>,
+struct Record<'a> {
+    folder: &'a Path,
 }
 
-impl Record {
-    /// Reads the file anew each time: another publisher may have written to it.
+impl Record<'_> {
+    /// Reads the file anew each time, and alone: another publisher may be writing to it.
     fn keep(&self, layer: &ManifestLayer, arn: &LayerVersionArn) -> Result<(), PathError> {
-        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = fs::read(&self.path)?;
+        let _folder = fs::lock_folder(self.folder)?;
+        let path = self.folder.join(manifest::FILE_NAME);
+        let bytes = fs::read(&path)?;
         // One that was replaced by something else meanwhile is not ours to write to.
         let Ok(mut manifest) = Manifest::parse(&bytes, "") else { return Ok(()) };
         let same =
@@ -165,7 +169,7 @@ impl Record {
             entry.published.insert(arn.region().to_owned(), arn.clone());
         }
         let text = manifest.render();
-        if text.as_bytes() == bytes { Ok(()) } else { fs::write_atomic(&self.path, text.as_bytes()) }
+        if text.as_bytes() == bytes { Ok(()) } else { fs::write_atomic(&path, text.as_bytes()) }
     }
 }
 

@@ -1,11 +1,12 @@
 //! One layer in one region: found, or published, and never twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::aws::{Object, Place};
 use super::{
-    Aws, Bucket, Content, DIRECT_UPLOAD_BYTES, NewVersion, PublishError, PublishRequest, Published, describe,
+    Aws, Bucket, Content, DIRECT_UPLOAD_BYTES, Latest, NewVersion, PublishError, PublishRequest, Published,
+    describe,
 };
 use crate::manifest::ManifestLayer;
 use crate::model::{ArchiveDigest, LayerVersionArn};
@@ -16,7 +17,7 @@ pub(super) struct Job<'a> {
     pub(super) layer: &'a ManifestLayer,
     pub(super) region: &'a str,
     /// The latest version of each layer of the region, where that was asked for.
-    pub(super) latest: Option<&'a BTreeMap<String, LayerVersionArn>>,
+    pub(super) latest: Option<&'a Latest>,
     pub(super) aws: &'a Aws,
 }
 

@@ -66,6 +66,14 @@ pub fn open_lock(path: &Path) -> Result<File, PathError> {
 }
 
 /// Opens for appending.
+/// Waits until no other process has the folder, and has it as long as the value lives. It is
+/// the folder itself that is locked: no file is left behind.
+pub fn lock_folder(folder: &Path) -> Result<File, PathError> {
+    let lock = open(folder)?;
+    lock.lock().map_err(at("lock", folder))?;
+    Ok(lock)
+}
+
 pub fn append(path: &Path) -> Result<File, PathError> {
     File::options().create(true).append(true).open(path).map_err(at("open", path))
 }

@@ -1,5 +1,10 @@
 //! Functions in Lambda: deployed where they differ, what they need kept, what they cost.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use xtask::cloud::Weather;
+
 use crate::cloud::Cloud;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/score";
@@ -35,8 +40,9 @@ fn a_function_is_created_then_left_alone_then_changed_where_it_differs() {
 
     cloud.proxy.forget_requests();
     let again = cloud.layr(&["deploy", "--alias", "live"]);
-    assert_eq!(again.succeeded().stdout, "deployed in eu-west-1: unchanged\n");
-    assert_eq!(cloud.proxy.writes(), [""; 0]);
+    assert_eq!(again.succeeded().stdout, "deployed in eu-west-1: unchanged, version 1\n");
+    // Lambda gives the version that is there already.
+    assert_eq!(cloud.proxy.writes(), ["POST /2015-03-31/functions/deployed/versions"]);
 
     let config = cloud.world.read("project/layr.toml").replace("memory = 512", "memory = 1024");
     cloud.world.write("project/layr.toml", config);
@@ -44,9 +50,87 @@ fn a_function_is_created_then_left_alone_then_changed_where_it_differs() {
     let dry = cloud.layr(&["deploy", "--dry-run"]);
     assert_eq!(dry.succeeded().stdout, "deployed in eu-west-1: would change: code, memory\n");
     let changed = cloud.layr(&["deploy", "--alias", "live"]);
-    assert_eq!(changed.succeeded().stdout, "deployed in eu-west-1: changed: code, memory, version 2\n");
-    let alias = cloud.aws(region, &["lambda", "get-alias", "--function-name", "deployed", "--name", "live"]);
-    assert_eq!(alias["FunctionVersion"], "2");
+    assert_eq!(
+        changed.succeeded().stdout,
+        "deployed in eu-west-1: changed: code, memory, alias, version 2\n"
+    );
+    assert_eq!(meaning(&cloud, region, "deployed", "live"), "2");
+}
+
+/// The version that an alias means, by the AWS CLI.
+fn meaning(cloud: &Cloud, region: &str, function: &str, alias: &str) -> String {
+    let found = cloud.aws(region, &["lambda", "get-alias", "--function-name", function, "--name", alias]);
+    found["FunctionVersion"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_alias_moves_and_a_version_is_frozen_where_nothing_else_changed() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "ca-central-1";
+    project(&cloud, "frozen", region);
+    cloud.layr(&["deploy", "--alias", "live"]).succeeded();
+    cloud.world.write("project/code/score.R", "handler <- function(x) x + 1\n");
+    // What a run leaves that is killed between its changes and the version.
+    cloud.layr(&["deploy"]).succeeded();
+    assert_eq!(meaning(&cloud, region, "frozen", "live"), "1");
+
+    let dry = cloud.layr(&["deploy", "--alias", "live", "--dry-run"]);
+    assert_eq!(dry.succeeded().stdout, "frozen in ca-central-1: would change: alias\n");
+    let moved = cloud.layr(&["deploy", "--alias", "live"]);
+    assert_eq!(moved.succeeded().stdout, "frozen in ca-central-1: changed: alias, version 2\n");
+    assert_eq!(meaning(&cloud, region, "frozen", "live"), "2");
+    let dry = cloud.layr(&["deploy", "--alias", "live", "--dry-run"]);
+    assert_eq!(dry.succeeded().stdout, "frozen in ca-central-1: unchanged\n");
+
+    // Somebody rolled back by hand.
+    let back = ["lambda", "update-alias", "--function-name", "frozen", "--name", "live"];
+    cloud.aws(region, &[&back[..], &["--function-version", "1"]].concat());
+    cloud.layr(&["deploy", "--alias", "live"]).succeeded();
+    assert_eq!(meaning(&cloud, region, "frozen", "live"), "2");
+
+    cloud.world.write("project/code/score.R", "handler <- function(x) x + 2\n");
+    cloud.layr(&["deploy"]).succeeded();
+    let frozen = cloud.layr(&["deploy", "--publish-version"]);
+    assert_eq!(frozen.succeeded().stdout, "frozen in ca-central-1: unchanged, version 3\n");
+}
+
+#[test]
+fn a_deployment_may_be_killed_at_any_moment_and_the_next_one_ends_it() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "sa-east-1";
+    project(&cloud, "stopped", region);
+    for moment in 1..=10 {
+        cloud.world.write("project/code/score.R", format!("handler <- function(x) x + {moment}\n"));
+        let mut child = cloud
+            .command(&["deploy", "--alias", "live"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(moment * 40));
+        child.kill().ok();
+        child.wait().unwrap();
+    }
+    cloud.layr(&["deploy", "--alias", "live"]).succeeded();
+    let code = |qualifier| {
+        let ask = ["lambda", "get-function-configuration", "--function-name", "stopped", "--qualifier"];
+        cloud.aws(region, &[&ask[..], &[qualifier]].concat())["CodeSha256"].clone()
+    };
+    assert_eq!(code("live"), code("$LATEST"));
+    assert_eq!(cloud.layr(&["deploy", "--dry-run"]).succeeded().stdout, "stopped in sa-east-1: unchanged\n");
+}
+
+#[test]
+fn a_function_is_deployed_though_a_third_of_all_requests_fail() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "us-west-1";
+    project(&cloud, "weathered", region);
+    cloud.proxy.set_weather(Weather { percent: 30, seed: 3 });
+    cloud.layr(&["deploy", "--alias", "live"]).succeeded();
+    cloud.proxy.set_weather(Weather::FAIR);
+    let dry = cloud.layr(&["deploy", "--alias", "live", "--dry-run"]);
+    assert_eq!(dry.succeeded().stdout, "weathered in us-west-1: unchanged\n");
+    assert_eq!(meaning(&cloud, region, "weathered", "live"), "1");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Publishing: once each, whatever happens on the way.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use xtask::cloud::Weather;
@@ -102,10 +103,7 @@ fn of_two_publishers_at_the_same_moment_both_end_with_the_same_versions() {
     let args = ["publish", "--region", REGIONS];
     let run = |dist: &str| {
         let mut command = cloud.command(&args);
-        command
-            .args(["--dist", dist])
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
+        command.args(["--dist", dist]).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
     let copy = cloud.world.path("project/dist2");
@@ -118,6 +116,38 @@ fn of_two_publishers_at_the_same_moment_both_end_with_the_same_versions() {
     assert!(both.iter().all(|output| output.status.success()), "{both:?}");
     assert_eq!(both[0].stdout, both[1].stdout);
     cloud.each_is_there_once(&layers);
+}
+
+#[test]
+fn two_publishers_of_one_folder_note_all_that_both_found() {
+    let Some(cloud) = Cloud::new() else { return };
+    let layers = cloud.dist("together", 8);
+    let regions = ["eu-central-1", "us-east-1"];
+    cloud.layr(&["publish", "--region", &regions.join(",")]).succeeded();
+    for _ in 0..4 {
+        cloud.dist("together", 8); // without ARNs, so that each of them is noted anew
+        let start = |region| {
+            let mut command = cloud.command(&["publish", "--region", region]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        for mut publisher in regions.map(start) {
+            assert!(publisher.wait().unwrap().success());
+        }
+        for (layer, region) in layers.iter().flat_map(|layer| regions.map(|region| (layer, region))) {
+            assert!(cloud.recorded(layer, region).is_some(), "{layer} in {region}");
+        }
+    }
+}
+
+#[test]
+fn a_region_that_cannot_be_asked_keeps_no_other_from_its_layers() {
+    let Some(cloud) = Cloud::new() else { return };
+    let layers = cloud.dist("elsewhere", 3);
+    let refused = cloud.layr(&["publish", "--region", "us-east-1,no-such-region-1"]);
+    refused.failed(PUBLISH, &["1 of 4 failed", "no-such-region-1: ListLayers in no-such-region-1"]);
+    for layer in layers {
+        assert!(cloud.recorded(&layer, "us-east-1").is_some(), "{layer}");
+    }
 }
 
 #[test]
@@ -138,8 +168,8 @@ fn a_publisher_may_be_killed_at_any_moment() {
     for moment in 1..=20 {
         let mut child = cloud
             .command(&["publish", "--region", REGIONS])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(moment * 25));

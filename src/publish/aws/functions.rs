@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Environment, FunctionCode, FunctionConfiguration, FunctionVersion, LogType, Runtime,
+    Environment, FunctionCode, FunctionConfiguration, FunctionVersion, LastUpdateStatus, LogType, Runtime,
+    State,
 };
 
-use super::super::deploy::{Answer, FunctionState, Settings};
+use super::super::deploy::{Answer, Code, FunctionState, RUNTIME, Settings};
 use super::super::error::{Cause, CloudError};
 use super::layers::architecture;
 use super::{Aws, Call};
-use crate::model::{ArchiveDigest, Sha256Digest};
-
-/// The runtime of everything that layr deploys.
-const RUNTIME: &str = "provided.al2023";
+use crate::model::{Architecture, ArchiveDigest, Sha256Digest};
 
 /// A function in a region.
 #[derive(Clone, Copy)]
@@ -24,43 +23,25 @@ pub(in super::super) struct Target<'a> {
 }
 
 impl Aws {
-    /// The function as it is, or `None` where there is none.
-    pub(in super::super) fn function(&self, at: Target<'_>) -> Result<Option<FunctionState>, CloudError> {
+    /// The function as it is, or as the alias or version `qualifier` has it; `None` where
+    /// there is none.
+    pub(in super::super) fn function(
+        &self,
+        at: Target<'_>,
+        qualifier: Option<&str>,
+    ) -> Result<Option<FunctionState>, CloudError> {
         let call = Call::read("GetFunctionConfiguration", at.region);
         let client = self.lambda(at.region);
-        match self.call(call, || client.get_function_configuration().function_name(at.function).send()) {
+        let ask = || {
+            client
+                .get_function_configuration()
+                .function_name(at.function)
+                .set_qualifier(qualifier.map(str::to_owned))
+                .send()
+        };
+        match self.call(call, ask) {
             Err(error) if error.is_not_found() => Ok(None),
-            answer => {
-                let answer = answer?;
-                let variables = answer.environment().and_then(|environment| environment.variables());
-                let digest = answer.code_sha256().and_then(Sha256Digest::from_base64);
-                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                let layers = answer.layers().iter().filter_map(|layer| layer.arn()).map(str::to_owned);
-                let failure = answer.state_reason().or(answer.last_update_status_reason());
-                let architectures = answer.architectures().iter().map(|arch| arch.as_str().to_owned());
-                Ok(Some(FunctionState {
-                    code: digest.map(ArchiveDigest),
-                    settings: Settings {
-                        handler: text(answer.handler()),
-                        role: text(answer.role()),
-                        memory_mb: answer.memory_size().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-                        timeout_seconds: answer.timeout().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-                        environment: variables
-                            .into_iter()
-                            .flatten()
-                            .map(|(k, v)| (k.clone(), v.clone()))
-                            .collect(),
-                        layers: layers.collect(),
-                        arch: architectures.collect::<Vec<_>>().join(","),
-                    },
-                    state: answer.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-                    update: answer
-                        .last_update_status()
-                        .map(|state| state.as_str().to_owned())
-                        .unwrap_or_default(),
-                    reason: text(failure),
-                }))
-            }
+            answer => Ok(Some(state_of(&answer?))),
         }
     }
 
@@ -68,11 +49,11 @@ impl Aws {
         &self,
         at: Target<'_>,
         settings: &Settings,
-        zip: &[u8],
+        code: Code<'_>,
     ) -> Result<(), CloudError> {
         let call = Call::read("CreateFunction", at.region).once().large();
         let client = self.lambda(at.region);
-        let done = self.call(call, || {
+        self.call(call, || {
             client
                 .create_function()
                 .function_name(at.function)
@@ -83,31 +64,22 @@ impl Aws {
                 .timeout(number(settings.timeout_seconds))
                 .environment(environment(&settings.environment))
                 .set_layers(Some(settings.layers.clone()))
-                .architectures(architecture_of(settings))
-                .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
+                .architectures(architecture(code.arch))
+                .code(FunctionCode::builder().zip_file(Blob::new(code.zip)).build())
                 .send()
-        });
-        match done {
-            // Ours, made by a call whose answer was lost; what differs is changed afterwards.
-            Err(error) if error.is("ResourceConflictException") || error.cause.is_passing() => Ok(()),
-            done => done.map(|_| ()),
-        }
+        })
+        .map(|_| ())
     }
 
-    pub(in super::super) fn update_code(
-        &self,
-        at: Target<'_>,
-        settings: &Settings,
-        zip: &[u8],
-    ) -> Result<(), CloudError> {
+    pub(in super::super) fn update_code(&self, at: Target<'_>, code: Code<'_>) -> Result<(), CloudError> {
         let call = Call::read("UpdateFunctionCode", at.region).large();
         let client = self.lambda(at.region);
         self.call(call, || {
             client
                 .update_function_code()
                 .function_name(at.function)
-                .architectures(architecture_of(settings))
-                .zip_file(Blob::new(zip))
+                .architectures(architecture(code.arch))
+                .zip_file(Blob::new(code.zip))
                 .send()
         })
         .map(|_| ())
@@ -154,28 +126,32 @@ impl Aws {
         }
     }
 
-    /// Points an alias at a version, and makes it where it is not there.
+    /// Points an alias at a version, and makes it where it is not there; whether that
+    /// changed anything.
     pub(in super::super) fn set_alias(
         &self,
         at: Target<'_>,
         name: &str,
         version: &str,
-    ) -> Result<(), CloudError> {
+    ) -> Result<bool, CloudError> {
         let client = self.lambda(at.region);
-        if self.alias(at, name)?.is_some() {
-            let call = Call::read("UpdateAlias", at.region);
+        let update = || {
             let ask = || {
                 client.update_alias().function_name(at.function).name(name).function_version(version).send()
             };
-            return self.call(call, ask).map(|_| ());
+            self.call(Call::read("UpdateAlias", at.region), ask).map(|_| true)
+        };
+        match self.alias(at, name)? {
+            Some(found) if found == version => return Ok(false),
+            Some(_) => return update(),
+            None => {}
         }
-        let call = Call::read("CreateAlias", at.region);
         let ask =
             || client.create_alias().function_name(at.function).name(name).function_version(version).send();
-        match self.call(call, ask) {
-            // Made by a try whose answer was lost.
-            Err(error) if error.is("ResourceConflictException") => Ok(()),
-            done => done.map(|_| ()),
+        match self.call(Call::read("CreateAlias", at.region), ask) {
+            // Made by a try whose answer was lost, or by somebody who wants another version.
+            Err(error) if error.is("ResourceConflictException") => update(),
+            done => done.map(|_| true),
         }
     }
 
@@ -236,6 +212,29 @@ fn environment(variables: &BTreeMap<String, String>) -> Environment {
     Environment::builder().set_variables(Some(variables.clone().into_iter().collect())).build()
 }
 
-fn architecture_of(settings: &Settings) -> aws_sdk_lambda::types::Architecture {
-    architecture(settings.arch.parse().unwrap_or(crate::model::Architecture::X86_64))
+fn state_of(answer: &GetFunctionConfigurationOutput) -> FunctionState {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let variables = answer.environment().and_then(|environment| environment.variables());
+    let layers = answer.layers().iter().filter_map(|layer| layer.arn());
+    FunctionState {
+        code: answer.code_sha256().and_then(Sha256Digest::from_base64).map(ArchiveDigest),
+        arch: match answer.architectures() {
+            // Lambda's default, from before there was another.
+            [] => Some(Architecture::X86_64),
+            [arch, ..] => arch.as_str().parse().ok(),
+        },
+        runtime: text(answer.runtime().map(Runtime::as_str)),
+        settings: Settings {
+            handler: text(answer.handler()),
+            role: text(answer.role()),
+            memory_mb: number(answer.memory_size()),
+            timeout_seconds: number(answer.timeout()),
+            environment: variables.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            layers: layers.map(str::to_owned).collect(),
+        },
+        state: text(answer.state().map(State::as_str)),
+        update: text(answer.last_update_status().map(LastUpdateStatus::as_str)),
+        reason: text(answer.state_reason().or(answer.last_update_status_reason())),
+    }
 }
