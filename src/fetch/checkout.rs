@@ -48,9 +48,14 @@ impl Listing {
         Ok(Self { root, nodes: BTreeMap::new(), _unpacked: Some(unpacked) })
     }
 
-    /// Adds what a gzipped archive holds below its top folder, as the folder `place`; gives
-    /// the comment that the archive has.
-    pub(super) fn add_archive(&mut self, archive: &Path, place: &str) -> Result<Option<String>, Fault> {
+    /// Adds what a gzipped archive holds below its top folder, as the folder
+    /// `place` or as the whole; gives the comment that the archive has.
+    pub(super) fn add_archive(
+        &mut self,
+        archive: &Path,
+        place: Option<&Subfolder>,
+    ) -> Result<Option<String>, Fault> {
+        let place = place.map_or("", Subfolder::as_str);
         let n_bytes = fs::metadata(archive)?.len();
         let folder = fs::temp_dir(fs::parent(&self.root), "archive-")?;
         let mut gatherer = Gatherer {

@@ -61,9 +61,9 @@ impl Identity {
         self.refused().insert((credential.from.clone(), url::host(url).to_owned()))
     }
 
-    /// The text with every secret in it made unreadable.
-    pub(super) fn hide(&self, text: &str) -> String {
-        self.credentials.hide(text)
+    /// What came of asking for `url`, with every secret in it made unreadable.
+    pub(super) fn hide(&self, text: &str, url: &str) -> String {
+        self.credentials.hide(text, url)
     }
 
     fn refused(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
@@ -98,6 +98,8 @@ const TOKENS: [(&str, &[&str], &str); 4] = [
     ("GITLAB_PAT", &["gitlab.com"], "oauth2"),
     ("BITBUCKET_TOKEN", &["bitbucket.org"], "x-token-auth"),
 ];
+/// Names are shorter, mostly, and would make a message unreadable.
+const SHORTEST_TOKEN: usize = 8;
 const BITBUCKET_USERS: [&str; 2] = ["BITBUCKET_USER", "BITBUCKET_USERNAME"];
 const BITBUCKET_PASSWORDS: [&str; 2] = ["BITBUCKET_PASS", "BITBUCKET_PASSWORD"];
 
@@ -157,10 +159,19 @@ impl Credentials {
         token.filter(|_| is_private(url, &host)).or_else(|| self.netrc.get(&host)).cloned()
     }
 
-    fn hide(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for Credential { secret, .. } in self.by_host.values().chain(self.netrc.values()) {
-            let (Secret::Token { token: word, .. } | Secret::Login { password: word, .. }) = secret;
+    fn hide(&self, text: &str, url: &str) -> String {
+        // As it is written first: in there, the password may have other signs than decoded.
+        let mut text = text.replace(url, &url::redacted(url));
+        let own = self.of(url);
+        for Credential { secret, .. } in self.by_host.values().chain(self.netrc.values()).chain(&own) {
+            let word = match secret {
+                Secret::Token { token, .. } => token,
+                // `https://TOKEN@host`, where it is none like `git`.
+                Secret::Login { user, password } if password.is_empty() && user.len() >= SHORTEST_TOKEN => {
+                    user
+                }
+                Secret::Login { password, .. } => password,
+            };
             for word in [word.clone(), secret.for_git(), secret.for_http()] {
                 let word = word.rsplit(' ').next().unwrap_or_default();
                 if !word.is_empty() {
@@ -259,6 +270,11 @@ mod tests {
         assert!(!format!("{all:?}").contains("s3cret"));
         let said =
             format!("could not read s3cret, sent Authorization: {}", basic("x-access-token", "s3cret"));
-        assert_eq!(all.hide(&said), "could not read ***, sent Authorization: Basic ***");
+        let url = "https://me:p%40ss@host/x";
+        assert_eq!(all.hide(&said, url), "could not read ***, sent Authorization: Basic ***");
+        let said = format!("{url} refused p@ss: {}", basic("me", "p@ss"));
+        assert_eq!(all.hide(&said, url), "https://***@host/x refused ***: Basic ***");
+        assert_eq!(all.hide("no token t0k3n-12", "https://t0k3n-12@host/x"), "no token ***");
+        assert_eq!(all.hide("git: refused", "https://git@host/x"), "git: refused");
     }
 }

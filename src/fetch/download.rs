@@ -76,7 +76,7 @@ fn taken_out(
         return Ok((Listing::of_folder(&folder)?.package(package, checkout, store)?, None));
     }
     let mut listing = Listing::new(store)?;
-    let comment = listing.add_archive(brought(asked, key, context)?.path(), "")?;
+    let comment = listing.add_archive(brought(asked, key, context)?.path(), None)?;
     let found = comment.and_then(|comment| comment.parse::<CommitId>().ok());
     if let (Some(expected), Some(actual)) = (&checkout.commit, &found)
         && !actual.as_str().starts_with(expected.as_str())

@@ -94,11 +94,8 @@ fn hint_for(package: &PackageId, tried: &[Tried], newest: Option<&RVersion>) -> 
     if any(|failure| matches!(failure, Failure::Binary)) {
         return Some("name a repository of sources in the lockfile, not of binary packages".to_owned());
     }
-    if any(|failure| matches!(failure, Failure::NoGit)) {
-        return Some("install git, and see to it that PATH has it".to_owned());
-    }
-    if any(|failure| matches!(failure, Failure::WrongCommit { .. })) {
-        return Some(format!("the host gives another commit than is locked: lock `{}` again", package.name));
+    if let Some(hint) = tried.iter().find_map(|tried| hint_for_git(package, &tried.failure)) {
+        return Some(hint);
     }
     if any(|failure| matches!(failure, Failure::Status { status: 401 | 403 | 407, .. })) {
         return Some("check the name and password for that repository or proxy".to_owned());
@@ -136,6 +133,26 @@ fn hint_for(package: &PackageId, tried: &[Tried], newest: Option<&RVersion>) -> 
         matches!(failure, Failure::Unreachable { .. } | Failure::Stalled { .. } | Failure::Broken { .. })
     })
     .then(|| "check the network and the proxy variables, and run again: what was fetched is kept".to_owned())
+}
+
+fn hint_for_git(package: &PackageId, failure: &Failure) -> Option<String> {
+    let hint = match failure {
+        Failure::NoGit => "install git, and see to it that PATH has it",
+        Failure::Git { .. } | Failure::GitTooLong { .. } => {
+            "try `git ls-remote` with that URL: keys, credential helpers and proxies are git's own"
+        }
+        Failure::ManySubmodules { .. } | Failure::Submodule { .. } => {
+            return Some(format!("lock another commit of `{}`, or a release of it", package.name));
+        }
+        Failure::WrongCommit { .. } => {
+            return Some(format!(
+                "the host gives another commit than is locked: lock `{}` again",
+                package.name
+            ));
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{FetchError, Violation};
-use crate::model::{CommitId, DescriptionError, PackageId, Sha256Digest, human_bytes};
+use crate::model::{CommitId, DescriptionError, InvalidGitPlace, PackageId, Sha256Digest, human_bytes};
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 
@@ -61,6 +61,12 @@ pub enum Failure {
     Submodules,
     #[error("git: {detail}")]
     Git { detail: String },
+    #[error("takes git longer than {} min", .limit.as_secs() / 60)]
+    GitTooLong { limit: Duration },
+    #[error("has more than {limit} submodules")]
+    ManySubmodules { limit: usize },
+    #[error("has a submodule in the wrong place: {source}")]
+    Submodule { source: InvalidGitPlace },
     #[error("needs git, which is not installed")]
     NoGit,
     #[error("is a binary package, with a `Built` field in its DESCRIPTION")]
@@ -121,6 +127,9 @@ impl Failure {
             | Self::NoFolder { .. }
             | Self::WrongCommit { .. }
             | Self::Git { .. }
+            | Self::GitTooLong { .. }
+            | Self::ManySubmodules { .. }
+            | Self::Submodule { .. }
             | Self::NoGit
             | Self::Submodules
             | Self::Binary => Retry::Never,

@@ -12,8 +12,8 @@ use tempfile::NamedTempFile;
 
 use super::checkout::Listing;
 use super::failure::Fault;
-use super::{Context, Failure, FetchError};
-use crate::model::{CommitId, is_reference};
+use super::{Context, Failure, FetchError, url};
+use crate::model::{CommitId, GitUrl, InvalidGitPlace, Subfolder, is_reference};
 use crate::resolve::Checkout;
 use crate::sys::fs;
 use crate::sys::process::{ProcessError, Program};
@@ -22,6 +22,8 @@ use crate::sys::process::{ProcessError, Program};
 const LONGEST: Duration = Duration::from_mins(30);
 /// Submodules of submodules of …
 const DEEPEST: usize = 8;
+/// All of them together. Packages that have any have one to three.
+const MOST_SUBMODULES: usize = 64;
 
 /// A repository's files at a commit.
 pub(super) struct Fetched {
@@ -32,14 +34,15 @@ pub(super) struct Fetched {
 
 /// Gets a commit, by its digest or by a name, with all submodules.
 pub(super) fn fetch(url: &str, checkout: &Checkout, context: Context<'_>) -> Result<Fetched, Fault> {
-    let mut listing = Listing::new(context.store)?;
     let revision = match (&checkout.commit, &checkout.reference) {
         (Some(commit), _) => Revision::Commit(commit.clone()),
         (None, Some(name)) => Revision::Name(name.clone()),
         (None, None) => Revision::Name("HEAD".to_owned()),
     };
-    let commit = add(&mut listing, &Wanted { url, revision, place: "", depth: 0 }, context)?;
-    Ok(Fetched { listing, commit })
+    let url = transporting(url, &["https", "http", "ssh", "git", "file"])?;
+    let mut gathering = Gathering { listing: Listing::new(context.store)?, n_submodules: 0, context };
+    let commit = gathering.add(&Wanted { url, revision, place: None, depth: 0 })?;
+    Ok(Fetched { listing: gathering.listing, commit })
 }
 
 enum Revision {
@@ -48,52 +51,54 @@ enum Revision {
 }
 
 /// What to get, and where in the listing it comes to lie.
-struct Wanted<'a> {
-    url: &'a str,
+struct Wanted {
+    url: String,
     revision: Revision,
-    place: &'a str,
+    place: Option<Subfolder>,
     depth: usize,
 }
 
-fn add(listing: &mut Listing, wanted: &Wanted<'_>, context: Context<'_>) -> Result<CommitId, Fault> {
-    let Wanted { url, revision, place, depth } = wanted;
-    let (url, place, depth) = (*url, *place, *depth);
-    if !is_url(url, depth > 0) {
-        let detail = format!("`{}` is no URL of git's", url.escape_debug());
-        return Err(Failure::BadUrl { detail }.into());
-    }
-    let folder = context.store.temp_dir("git-")?;
-    let git = Git { folder: folder.path().join("repository"), url, context };
-    git.init()?;
-    let commit = git.fetch(revision)?;
-    let archive = git.archive(&commit, folder.path())?;
-    listing.add_archive(archive.path(), place)?;
-    for submodule in git.submodules(&commit)? {
-        if depth >= DEEPEST {
-            let detail = format!("its submodules are nested deeper than {DEEPEST}");
-            return Err(Failure::Git { detail }.into());
-        }
-        let place = if place.is_empty() { submodule.path } else { format!("{place}/{}", submodule.path) };
-        let wanted = Wanted {
-            url: &from_parent(url, &submodule.url),
-            revision: Revision::Commit(submodule.commit),
-            place: &place,
-            depth: depth + 1,
-        };
-        add(listing, &wanted, context)?;
-    }
-    Ok(commit)
+/// A repository with its submodules, as far as they are there.
+struct Gathering<'a> {
+    listing: Listing,
+    n_submodules: usize,
+    context: Context<'a>,
 }
 
-/// The transports that only transport: `ext::` runs programs, and a submodule has no
-/// business with this machine's files.
-fn is_url(url: &str, is_submodule: bool) -> bool {
-    let schemes: &[&str] = if is_submodule {
-        &["https://", "http://", "ssh://", "git://"]
-    } else {
-        &["https://", "http://", "ssh://", "git://", "file://"]
-    };
-    schemes.iter().any(|scheme| url.starts_with(scheme)) && !url.contains(char::is_control)
+impl Gathering<'_> {
+    fn add(&mut self, wanted: &Wanted) -> Result<CommitId, Fault> {
+        let Wanted { url, revision, place, depth } = wanted;
+        let folder = self.context.store.temp_dir("git-")?;
+        let git = Git { folder: folder.path().join("repository"), url, context: self.context };
+        git.init()?;
+        let commit = git.fetch(revision)?;
+        let archive = git.archive(&commit, folder.path())?;
+        self.listing.add_archive(archive.path(), place.as_ref())?;
+        for submodule in git.submodules(&commit)? {
+            if *depth >= DEEPEST {
+                let detail = format!("its submodules are nested deeper than {DEEPEST}");
+                return Err(Failure::Git { detail }.into());
+            }
+            self.n_submodules += 1;
+            if self.n_submodules > MOST_SUBMODULES {
+                return Err(Failure::ManySubmodules { limit: MOST_SUBMODULES }.into());
+            }
+            self.add(&submodule.wanted(wanted)?)?;
+        }
+        Ok(commit)
+    }
+}
+
+/// The URL for git, if it is by one of the schemes that only transport: `ext::` runs
+/// programs.
+fn transporting(url: &str, schemes: &[&str]) -> Result<String, Failure> {
+    let url = url.parse::<GitUrl>().map_err(|error| Failure::BadUrl { detail: error.to_string() })?;
+    let url = url.with_scheme();
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    if schemes.contains(&scheme.as_str()) {
+        return Ok(url);
+    }
+    Err(Failure::BadUrl { detail: format!("`{}` is by `{scheme}`", url::redacted(&url)) })
 }
 
 /// A submodule's URL may be given from its parent's: `../other.git`.
@@ -119,6 +124,23 @@ struct Submodule {
     commit: CommitId,
 }
 
+impl Submodule {
+    /// Nothing of it need be well meant, and a submodule has no business with this machine's
+    /// files.
+    fn wanted(self, parent: &Wanted) -> Result<Wanted, Failure> {
+        let url = transporting(&from_parent(&parent.url, &self.url), &["https", "http", "ssh", "git"])?;
+        let place = match (Subfolder::parse(&self.path), &parent.place) {
+            (Ok(Some(below)), Some(place)) => place.join(&below),
+            (Ok(Some(below)), None) => Ok(below),
+            (Ok(None), _) => Err(InvalidGitPlace::Subfolder(self.path)),
+            (Err(error), _) => Err(error),
+        };
+        let place = place.map_err(|source| Failure::Submodule { source })?;
+        let revision = Revision::Commit(self.commit);
+        Ok(Wanted { url, revision, place: Some(place), depth: parent.depth + 1 })
+    }
+}
+
 /// A bare repository of ours that is gone after the run.
 struct Git<'a> {
     folder: PathBuf,
@@ -136,9 +158,11 @@ impl Git<'_> {
     /// Gets a commit alone, if the server gives such, or else all that it has; then says
     /// which commit it is.
     fn fetch(&self, revision: &Revision) -> Result<CommitId, Fault> {
+        // Arguments are for all of the machine's users to see: a password comes another way.
+        let url = url::without_password(self.url);
         let shallow = |name: &str| {
             let wanted = format!("+{name}:refs/layr/commit");
-            self.fetch_with(&["--depth=1", "--no-tags", "--", self.url, &wanted])?;
+            self.fetch_with(&["--depth=1", "--no-tags", "--", &url, &wanted])?;
             self.commit("refs/layr/commit")
         };
         let commit = match revision {
@@ -152,12 +176,12 @@ impl Git<'_> {
         if commit.is_full() {
             match shallow(commit.as_str()) {
                 // Old servers give only what a branch or tag points to.
-                Err(Fault::There(_)) => {}
+                Err(Fault::There(Failure::Git { .. })) => {}
                 result => return result,
             }
         }
         let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-        self.fetch_with(&["--no-tags", "--", self.url, all[0], all[1]])?;
+        self.fetch_with(&["--no-tags", "--", &url, all[0], all[1]])?;
         self.commit(commit.as_str())
     }
 
@@ -165,11 +189,15 @@ impl Git<'_> {
         let limits = ["-c", "http.lowSpeedLimit=1024", "-c", "http.lowSpeedTime=30"];
         let mut program =
             self.git().args(limits).args(["fetch", "--quiet", "--no-recurse-submodules"]).args(args);
-        program.env.extend([
-            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
-            ("GIT_SSH_COMMAND".to_owned(), "ssh -o BatchMode=yes".to_owned()),
-            ("GIT_ALLOW_PROTOCOL".to_owned(), "https:http:ssh:git:file".to_owned()),
-        ]);
+        // Nobody is asked anything: that would wait for ever where nobody is. ssh is told by
+        // its variables and not by its command, which is the user's: keys, jumps, programs.
+        let silent = [
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("SSH_ASKPASS", "false"),
+            ("SSH_ASKPASS_REQUIRE", "force"),
+            ("GIT_ALLOW_PROTOCOL", "https:http:ssh:git:file"),
+        ];
+        program.env.extend(silent.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let Some(credential) = self.context.http.identity().credential(self.url) else {
             return self.run(&program);
         };
@@ -177,11 +205,14 @@ impl Git<'_> {
         // In the environment, where other users cannot see it, unlike arguments.
         program.env.extend([
             ("GIT_CONFIG_COUNT".to_owned(), "1".to_owned()),
-            ("GIT_CONFIG_KEY_0".to_owned(), format!("http.{}.extraHeader", super::url::origin(self.url))),
+            ("GIT_CONFIG_KEY_0".to_owned(), format!("http.{}.extraHeader", url::origin(self.url))),
             ("GIT_CONFIG_VALUE_0".to_owned(), format!("Authorization: {}", credential.for_git())),
         ]);
-        // A token that has expired keeps one from what everybody may read.
-        self.run(&program).or_else(|_| self.run(&plain))
+        match self.run(&program) {
+            // A token that has expired keeps one from what everybody may read.
+            Err(Fault::There(Failure::Git { .. })) => self.run(&plain),
+            result => result,
+        }
     }
 
     fn commit(&self, name: &str) -> Result<CommitId, Fault> {
@@ -240,9 +271,10 @@ impl Git<'_> {
             Err(ProcessError::Start { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Failure::NoGit.into());
             }
+            Err(ProcessError::TimedOut { limit, .. }) => return Err(Failure::GitTooLong { limit }.into()),
             Err(error) => error.to_string(),
         };
-        Err(Failure::Git { detail: http.identity().hide(&detail) }.into())
+        Err(Failure::Git { detail: http.identity().hide(&detail, self.url) }.into())
     }
 }
 
@@ -292,10 +324,39 @@ mod tests {
     }
 
     #[test]
-    fn only_urls_that_transport_are_given_to_git() {
-        for url in ["ext::sh -c id", "--upload-pack=id", "/etc", "file:///etc", "https://a\nb"] {
-            assert!(!is_url(url, true), "{url}");
+    fn a_submodule_comes_by_what_only_transports_and_lies_below_its_parent() {
+        let parent = Wanted {
+            url: "ssh://git@host/group/parent.git".to_owned(),
+            revision: Revision::Name("HEAD".to_owned()),
+            place: Subfolder::parse("src").unwrap(),
+            depth: 1,
+        };
+        let wanted = |path: &str, url: &str| {
+            let commit = "3f03b11491ce3d6fc5601e210927eff73bf8e350".parse().unwrap();
+            Submodule { path: path.to_owned(), url: url.to_owned(), commit }.wanted(&parent)
+        };
+        for (url, whole) in [
+            ("git@host.com:team/x.git", "ssh://git@host.com/team/x.git"),
+            ("../x.git", "ssh://git@host/group/x.git"),
+            ("HTTPS://host/x.git", "HTTPS://host/x.git"),
+        ] {
+            let found = wanted("lib/x", url).unwrap();
+            assert_eq!((found.url.as_str(), found.depth), (whole, 2));
+            assert_eq!(found.place, Subfolder::parse("src/lib/x").unwrap());
         }
-        assert!(is_url("file:///srv/x.git", false), "the user's own lockfile may name one");
+        for url in [
+            "ext::sh -c id",
+            "--upload-pack=id",
+            "ssh://-oProxyCommand=id/x",
+            "/etc",
+            "file:///etc",
+            "https://a\nb",
+        ] {
+            assert!(wanted("x", url).is_err(), "{url}");
+        }
+        for path in ["../x", "a/../../x", "", ".", "a//b"] {
+            assert!(wanted(path, "https://host/x.git").is_err(), "{path}");
+        }
+        assert!(transporting("file:///srv/x.git", &["file"]).is_ok(), "the user's own lockfile may name one");
     }
 }

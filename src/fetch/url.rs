@@ -30,13 +30,18 @@ fn without_secret_values(url: &str) -> String {
 /// The URL without the secrets that it may hold, still good for asking where it held none
 /// but a name and password: what is written to files that are committed.
 pub fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return without_secret_values(url) };
+    without_secret_values(&without_password(url))
+}
+
+/// The URL to ask by a program that learns its name and password in another way.
+pub(super) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let Some(at) = rest[..authority_end].rfind('@') else { return without_secret_values(url) };
+    let Some(at) = rest[..authority_end].rfind('@') else { return url.to_owned() };
     // By ssh, the name is no secret but part of the address.
     let user = rest[..at].split(':').next().filter(|_| scheme.ends_with("ssh"));
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-    format!("{scheme}://{user}{}", without_secret_values(&rest[at + 1..]))
+    format!("{scheme}://{user}{}", &rest[at + 1..])
 }
 
 /// The URL to ask, once its name and password are known apart from it.

@@ -58,6 +58,14 @@ impl GitUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same with a scheme, where it is `user@host:path`.
+    pub fn with_scheme(&self) -> String {
+        match (self.0.split_once("://"), self.0.split_once(':')) {
+            (None, Some((host, path))) => format!("ssh://{host}/{}", path.trim_start_matches('/')),
+            (Some(_), _) | (None, None) => self.0.clone(),
+        }
+    }
 }
 
 impl FromStr for GitUrl {
@@ -93,6 +101,16 @@ fn is_scp_like(text: &str) -> bool {
 impl Subfolder {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A folder of this folder.
+    ///
+    /// # Errors
+    ///
+    /// Where the whole path becomes too long.
+    pub fn join(&self, below: &Self) -> Result<Self, InvalidGitPlace> {
+        let path = format!("{self}/{below}");
+        Self::parse(&path)?.ok_or(InvalidGitPlace::Subfolder(path))
     }
 
     /// `None` for the repository's own folder, which lockfiles write as nothing, `.` or `/`.

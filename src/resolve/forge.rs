@@ -65,10 +65,7 @@ pub(super) fn git_candidates(origin: &GitOrigin) -> Vec<Candidate> {
     let GitOrigin { url, reference, commit, subfolder, with_submodules: _ } = origin;
     let checkout =
         Checkout { commit: commit.clone(), reference: reference.clone(), subfolder: subfolder.clone() };
-    let url = match (url.as_str().split_once("://"), url.as_str().split_once(':')) {
-        (None, Some((host, path))) => format!("ssh://{host}/{}", path.trim_start_matches('/')),
-        (Some(_), _) | (None, None) => url.as_str().to_owned(),
-    };
+    let url = url.with_scheme();
     let project = url.strip_prefix("https://github.com/").map(|path| path.trim_end_matches('/'));
     let project = project.map(|path| path.strip_suffix(".git").unwrap_or(path));
     let archive =

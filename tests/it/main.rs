@@ -21,6 +21,7 @@ mod conformance;
 mod credentials;
 mod deploying;
 mod emitting;
+mod git_sources;
 mod host;
 mod imaging;
 mod interruptions;
