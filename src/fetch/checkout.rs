@@ -16,7 +16,7 @@ use super::failure::Fault;
 use super::policy::{Flaw, Judge, Limits, Violation};
 use super::unpack::Unpacker;
 use super::walk::{Visitor, WalkError, walk};
-use super::{Failure, FetchError};
+use super::{Failure, FetchError, zip};
 use crate::model::Subfolder;
 use crate::resolve::Checkout;
 use crate::store::Store;
@@ -48,7 +48,7 @@ impl Listing {
         Ok(Self { root, nodes: BTreeMap::new(), _unpacked: Some(unpacked) })
     }
 
-    /// Adds what a gzipped archive holds below its top folder, as the folder
+    /// Adds what a gzipped tar archive or a zip holds below its top folder, as the folder
     /// `place` or as the whole; gives the comment that the archive has.
     pub(super) fn add_archive(
         &mut self,
@@ -65,7 +65,13 @@ impl Listing {
             comment: None,
         };
         let mut judge = Judge::of_repository(Limits::of(n_bytes));
-        walk(fs::open(archive)?, &mut judge, &mut gatherer).map_err(|error| match error {
+        let file = fs::open(archive)?;
+        let walked = if zip::is_zip(&file).map_err(fs::at("read", archive))? {
+            zip::walk(&file, &mut judge, &mut gatherer)
+        } else {
+            walk(file, &mut judge, &mut gatherer)
+        };
+        walked.map_err(|error| match error {
             WalkError::Violation(violation) => Fault::from(Failure::Violation(violation)),
             WalkError::Path(error) => error.into(),
         })?;

@@ -25,6 +25,7 @@ mod url;
 mod vendor;
 mod verify;
 mod walk;
+mod zip;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

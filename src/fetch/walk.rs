@@ -203,17 +203,24 @@ fn visit(
     };
     let is_executable = entry.header().mode().map_err(damaged)? & 0o111 != 0;
     visitor.file(path, is_executable)?;
+    pour(entry, n_bytes, visitor)?;
+    Ok(visitor.end()?)
+}
+
+/// Hands on the bytes of a file.
+pub(super) fn pour(entry: &mut impl Read, n_bytes: u64, visitor: &mut dyn Visitor) -> Result<(), WalkError> {
     let mut buffer = vec![0; usize::try_from(n_bytes).unwrap_or(usize::MAX).clamp(1, 64 << 10)];
     let mut left = n_bytes;
     while left > 0 {
-        let n = entry.read(&mut buffer).map_err(damaged)?;
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let n = entry.read(&mut buffer[..most]).map_err(damaged)?;
         if n == 0 {
             return Err(damaged(io::ErrorKind::UnexpectedEof.into()).into());
         }
         visitor.bytes(&buffer[..n])?;
         left -= n as u64;
     }
-    Ok(visitor.end()?)
+    Ok(())
 }
 
 /// What follows the end is padding. Reading it all also has the last checksum checked.
@@ -237,7 +244,7 @@ fn flaw_of(error: &io::Error) -> Flaw {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn damaged(error: io::Error) -> Violation {
+pub(super) fn damaged(error: io::Error) -> Violation {
     Violation::of_archive(flaw_of(&error))
 }
 

@@ -109,6 +109,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("ctrlc", &["src/cli/"]),
     ("indicatif", &["src/report/terminal.rs"]),
     ("prost", &["src/store/"]),
+    ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/"]),
     ("tar::", &["src/base/", "src/fetch/", "src/image/"]),
     ("flate2", &["src/pack/chunks.rs", "src/fetch/", "src/compare/rdata.rs", "src/image/layout.rs"]),
     (
@@ -254,9 +255,13 @@ fn every_file_says_first_what_it_is() {
 
 #[test]
 fn nothing_is_left_to_do_without_an_issue() {
-    let marks = ["TODO", "FIXME", "XXX"].map(|mark| format!("{mark}:"));
+    // In two parts, so that this file has none.
+    let marks = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["todo", "!"], ["unimplemented", "!"]];
     for (path, text) in everything() {
-        assert!(!marks.iter().any(|mark| text.contains(mark.as_str())), "{path} has something left to do");
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '!').collect();
+        for mark in marks.map(|mark| mark.concat()) {
+            assert!(!words.contains(&mark.as_str()), "{path} has something left to do: {mark}");
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Packages that are taken out of a repository's files.
 
+use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
+
+use ::zip::write::SimpleFileOptions;
 
 use super::super::{Request, SourceTarball, unpack};
 use super::archives::Tar;
@@ -145,4 +148,94 @@ fn a_folder_of_the_user_s_is_read_anew_each_time() {
     let second = world.fetch_one(request).unwrap();
     assert_eq!(listed(&unpacked(&world, &second)), ["DESCRIPTION", "R/x.R"]);
     assert_ne!(first.sha256, second.sha256);
+}
+
+/// Paths and texts as a zip; executable where a text begins like a script, a link where
+/// there is `->`.
+fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, text) in files {
+        let plain = SimpleFileOptions::default().unix_permissions(0o644);
+        if let Some(target) = text.strip_prefix("-> ") {
+            writer.add_symlink(*path, target, plain).unwrap();
+            continue;
+        }
+        let options = if text.starts_with("#!") { plain.unix_permissions(0o755) } else { plain };
+        writer.start_file(*path, options).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.set_comment(SHA).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+fn fetched(archive: Vec<u8>) -> (World, SourceTarball) {
+    let server = Server::start(move |_| Reply::ok(&archive));
+    let world = World::new();
+    let fetched = world.fetch_one(x1_in("", &server.url)).unwrap();
+    (world, fetched)
+}
+
+#[test]
+fn a_zip_of_the_same_files_is_the_same_package() {
+    let description = str::from_utf8(DESCRIPTION).unwrap();
+    let files = [
+        ("t/DESCRIPTION", description),
+        ("t/configure", "#!/bin/sh\n"),
+        ("t/R/x.R", "x"),
+        ("t/l", "-> R/x.R"),
+    ];
+    let (world, from_zip) = fetched(zipped(&files));
+    assert_eq!(listed(&unpacked(&world, &from_zip)), ["DESCRIPTION", "R/x.R", "configure*", "l"]);
+    assert_eq!(from_zip.checkout.unwrap().commit.unwrap().as_str(), SHA, "the comment has the commit");
+    let tar = Tar::default().file("t/DESCRIPTION", DESCRIPTION).file("t/R/x.R", b"x");
+    let zip = zipped(&[("t/DESCRIPTION", description), ("t/R/x.R", "x")]);
+    assert_eq!(fetched(zip).1.sha256, fetched(tar.end().gz()).1.sha256);
+}
+
+#[test]
+fn a_zip_that_programs_could_read_in_two_ways_is_refused() {
+    let description = str::from_utf8(DESCRIPTION).unwrap();
+    let with = |path: &str, text: &str| zipped(&[("t/DESCRIPTION", description), (path, text)]);
+    let replaced = |archive: Vec<u8>, from: &str, to: &str, n: usize| {
+        let mut archive = archive;
+        for _ in 0..n {
+            let at = archive.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+            archive[at..at + from.len()].copy_from_slice(to.as_bytes());
+        }
+        archive
+    };
+    let whole = with("t/R/x.R", "stored as it is");
+    let half = whole[..whole.len() / 2].to_vec();
+    let cases = [
+        (replaced(with("t/a", "x"), "t/a", "t/b", 1), "has two names"),
+        (
+            replaced(zipped(&[("t/DESCRIPTION", description), ("t/a", ""), ("t/b", "")]), "t/b", "t/a", 2),
+            "two files of one name",
+        ),
+        (with("t/../../x", "x"), "`..`"),
+        (with("elsewhere/x", "x"), "outside of the package's folder, `t`"),
+        (with("t/l", "-> ../../etc/passwd"), "is a link out of the repository"),
+        (half, "damaged"),
+    ];
+    for (archive, part) in cases {
+        let server = Server::start(move |_| Reply::ok(&archive));
+        let said = World::new().failure(x1_in("", &server.url));
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+#[test]
+fn a_zip_whose_checksum_is_wrong_is_damaged() {
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(::zip::CompressionMethod::Stored);
+    for (path, text) in [("t/DESCRIPTION", DESCRIPTION), ("t/R/x.R", b"stored as it is")] {
+        writer.start_file(path, stored).unwrap();
+        writer.write_all(text).unwrap();
+    }
+    let mut archive = writer.finish().unwrap().into_inner();
+    let at = archive.windows(6).position(|part| part == b"stored").unwrap();
+    archive[at] = b'S';
+    let server = Server::start(move |_| Reply::ok(&archive));
+    let said = World::new().failure(x1_in("", &server.url));
+    assert!(said.contains("checksum"), "{said}");
 }
