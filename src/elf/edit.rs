@@ -32,7 +32,7 @@ pub struct Edits<'a> {
 
 /// # Errors
 ///
-/// Where the file is damaged, or its dynamic section is full.
+/// Where the file is damaged, its dynamic section is full, or its memory is no image of it.
 pub fn edit(bytes: &[u8], edits: &Edits<'_>) -> Result<Vec<u8>, ElfError> {
     let view = View::new(bytes)?;
     let dynamic =
@@ -137,6 +137,10 @@ fn edited_slots(
     Ok(slots)
 }
 
+/// Programs have their data in memory within 2 MiB of where it is in the file, and seldom
+/// more of it that is no part of the file.
+const MOST_PADDING_BYTES: u64 = 64 << 20;
+
 /// Where the new segment lies.
 #[derive(Clone, Copy)]
 struct Place {
@@ -151,8 +155,9 @@ impl Place {
     fn behind(view: &View<'_>) -> Result<Self, ElfError> {
         let outside = ElfError::Outside("segments");
         let loaded = || view.segments.iter().filter(|segment| segment.p_type.get(LE) == elf::PT_LOAD);
-        let ends = loaded().map(|segment| segment.p_vaddr.get(LE).checked_add(segment.p_memsz.get(LE)));
-        let end = ends.max().flatten().ok_or(outside.clone())?;
+        let first = loaded().next().ok_or(outside.clone())?;
+        let mut ends = loaded().map(|segment| segment.p_vaddr.get(LE).checked_add(segment.p_memsz.get(LE)));
+        let end = ends.try_fold(0, |last, end| Some(last.max(end?))).ok_or(outside.clone())?;
         let alignment = loaded().map(|segment| segment.p_align.get(LE)).max().unwrap_or(0).max(0x1000);
         if !alignment.is_power_of_two() || end > 1 << 47 || alignment > 1 << 30 {
             return Err(outside);
@@ -166,10 +171,14 @@ impl Place {
         // Kernels before 5.18 tell a program's loader the address of the program headers by
         // their offset in the file, so in programs the two must be the same distance apart
         // as in the first segment.
-        let first = loaded().next().ok_or(outside)?;
-        let distance = first.p_vaddr.get(LE).saturating_sub(first.p_offset.get(LE));
+        let distance = first.p_vaddr.get(LE).checked_sub(first.p_offset.get(LE)).ok_or(ElfError::FarApart)?;
         let address = page.max((file_end + distance).next_multiple_of(alignment));
-        Ok(Self { offset: to_usize(address - distance), address, alignment })
+        let offset = address - distance;
+        // What lies between is written as zeros.
+        if offset > file_end + MOST_PADDING_BYTES {
+            return Err(ElfError::FarApart);
+        }
+        Ok(Self { offset: to_usize(offset), address, alignment })
     }
 }
 

@@ -56,6 +56,8 @@ pub enum ElfError {
     NotDynamic,
     #[error("its dynamic section has no room for another entry")]
     NoRoom,
+    #[error("its segments lie too far apart, or out of order, for one behind them")]
+    FarApart,
 }
 
 #[cfg(test)]

@@ -163,6 +163,7 @@ fn arm64_files_are_read_and_edited_too() {
 fn whatever_the_bytes_are_reading_and_editing_end() {
     let bench = Workbench::new();
     let library = bench.compile("libinner.so", INNER, &["-shared", "-fPIC", "-Wl,-soname,libinner.so"]);
+    let program = bench.compile("program", "int main(void) { return 0; }", &[]);
     let needed = BTreeMap::from([("libc.so.6".to_owned(), "libother.so.6".to_owned())]);
     let run_path = vec!["$ORIGIN".to_owned()];
     let edits = Edits { soname: Some("libnew.so"), needed: &needed, run_path: Some(&run_path) };
@@ -172,9 +173,10 @@ fn whatever_the_bytes_are_reading_and_editing_end() {
         usize::try_from(state >> 33).unwrap() % below
     };
     for round in 0..20_000 {
-        let mut bytes = library.clone();
+        let whole = [&library, &program][round % 2];
+        let mut bytes = whole.clone();
         // The header, the program headers and the dynamic section are where lies matter.
-        let dynamic = read::View::new(&library).unwrap().dynamic().unwrap().unwrap().offset;
+        let dynamic = read::View::new(whole).unwrap().dynamic().unwrap().unwrap().offset;
         for _ in 0..=random(4) {
             let near = [0, 64, 0x200, dynamic][random(4)];
             let at = (near + random(0x300)).min(bytes.len() - 8);
@@ -192,6 +194,26 @@ fn whatever_the_bytes_are_reading_and_editing_end() {
             _ = symbols_of_version(&bytes, "libc.so.6", "GLIBC_2.2.5", 9);
         }
     }
+}
+
+#[test]
+fn a_program_whose_memory_is_no_image_of_its_file_is_refused() {
+    let bench = Workbench::new();
+    let program = bench.compile("program", "int main(void) { return 0; }", &[]);
+    let view = read::View::new(&program).unwrap();
+    let is_loaded = |at: &usize| view.segments[*at].p_type.get(object::LittleEndian) == object::elf::PT_LOAD;
+    let loaded: Vec<usize> = (0..view.segments.len()).filter(is_loaded).collect();
+    let needed = BTreeMap::new();
+    let edits = Edits { soname: None, needed: &needed, run_path: Some(&["$ORIGIN".to_owned()]) };
+    assert!(edit(&program, &edits).is_ok());
+    let with_memory = |n_bytes: u64| {
+        let mut bytes = program.clone();
+        let at = 64 + 56 * loaded.last().unwrap() + 40; // its p_memsz
+        bytes[at..at + 8].copy_from_slice(&n_bytes.to_le_bytes());
+        edit(&bytes, &edits).map(|edited| edited.len())
+    };
+    assert_eq!(with_memory(1 << 46), Err(ElfError::FarApart)); // 64 TiB of zeros
+    assert_eq!(with_memory(u64::MAX), Err(ElfError::Outside("segments")));
 }
 
 #[test]

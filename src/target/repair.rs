@@ -137,14 +137,33 @@ fn run_path(
     (folder, libraries_at): (&str, &str),
     closure: &Closure,
 ) -> Vec<String> {
-    let stays = |path: &&String| path.starts_with("$ORIGIN") || path.starts_with("/opt/R/library/");
-    let mut paths: Vec<String> = elf.run_path.iter().filter(stays).cloned().collect();
+    let mut paths: Vec<String> = elf.run_path.iter().filter(|path| stays(path, folder)).cloned().collect();
     for library in needs.iter().filter_map(|need| closure.libraries.get(need)) {
         paths.push(format!("$ORIGIN/{}", way(folder, &format!("{libraries_at}/{}", library.name))));
     }
     let mut seen = BTreeSet::new();
     paths.retain(|path| seen.insert(path.clone()));
     paths
+}
+
+/// Whether what a file in `folder` under `/opt` has in its run path is R's or a package's
+/// on the target as well, wherever the path goes on the way.
+fn stays(path: &str, folder: &str) -> bool {
+    let after = ["$ORIGIN", "${ORIGIN}"].iter().find_map(|origin| path.strip_prefix(origin));
+    let is_relative = after.is_some_and(|after| after.is_empty() || after.starts_with('/'));
+    let whole =
+        if is_relative { format!("/opt/{folder}{}", after.unwrap_or_default()) } else { path.to_owned() };
+    let mut parts = Vec::new();
+    for part in whole.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    let home: &[&str] = if is_relative { &["opt", "R"] } else { &["opt", "R", "library"] };
+    // What is left of the loader's other variables differs between machines.
+    whole.starts_with('/') && parts.starts_with(home) && !whole.contains('$')
 }
 
 /// The way from one folder to another: `../../.libs/x`.
@@ -174,7 +193,28 @@ fn with_files(
 
 #[cfg(test)]
 mod tests {
-    use super::way;
+    use super::{stays, way};
+
+    #[test]
+    fn of_an_old_run_path_stays_what_leads_to_r_or_a_package() {
+        let cases = [
+            ("$ORIGIN", true),
+            ("${ORIGIN}/deps", true),
+            ("$ORIGIN/../../RcppParallel/lib", true),
+            ("$ORIGIN/../../../lib", true), // R's own
+            ("/opt/R/library/RcppParallel/lib/", true),
+            ("$ORIGINX/deps", false), // a folder named `$ORIGINX` in the working one
+            ("$ORIGIN/../../../../../tmp", false),
+            ("$ORIGIN/$LIB", false),
+            ("/opt/R/library/../../../tmp", false),
+            ("/opt/R/libraryx", false),
+            ("/usr/local/lib", false),
+            ("", false), // the working folder
+        ];
+        for (path, expected) in cases {
+            assert_eq!(stays(path, "R/library/curl/libs"), expected, "{path}");
+        }
+    }
 
     #[test]
     fn the_way_between_folders_goes_up_to_what_they_share() {
