@@ -23,6 +23,10 @@ const SCRIPT: &str = include_str!("runtime.R");
 /// How much of R's output is forwarded at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// What a pipe holds at most, unless a privileged process made it larger
+/// (`/proc/sys/fs/pipe-max-size`).
+const PIPE_BYTES: usize = 1 << 20;
+
 /// A running R.
 pub struct Process {
     child: Child,
@@ -106,11 +110,17 @@ impl Process {
         others: &[BorrowedFd<'_>],
         log: &mut Log,
     ) -> io::Result<Heard> {
+        let mut has_waited = false;
         loop {
             if let Some(reply) = self.next_reply() {
                 self.forward_rest(log)?;
                 return Ok(Heard::Reply(reply));
             }
+            // Also where there is always something to read, but never the end of a reply.
+            if has_waited && until.is_some_and(is_past) {
+                return Ok(Heard::TimedOut);
+            }
+            has_waited = true;
             let ready = self.wait(until, others)?;
             self.forward(&ready, log)?;
             if ready.replies {
@@ -129,9 +139,6 @@ impl Process {
             }
             if let Some(at) = ready.other {
                 return Ok(Heard::Other(at));
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return Ok(Heard::TimedOut);
             }
         }
     }
@@ -194,15 +201,17 @@ impl Process {
     }
 
     /// Forwards what R wrote before it replied or ended, so that it is in the log before
-    /// the invocation is over.
+    /// the invocation is over. That is no more than the pipes hold: what comes after may
+    /// never end, where the handler has left a process behind.
     fn forward_rest(&mut self, log: &mut Log) -> io::Result<()> {
-        loop {
+        for _ in 0..PIPE_BYTES / BUFFER_BYTES {
             let ready = self.wait(Some(Instant::now()), &[])?;
             if ready.outputs == [false; 2] {
-                return Ok(());
+                break;
             }
             self.forward(&ready, log)?;
         }
+        Ok(())
     }
 }
 
@@ -217,6 +226,10 @@ struct Ready {
     ended: bool,
     outputs: [bool; 2],
     other: Option<usize>,
+}
+
+pub fn is_past(time: Instant) -> bool {
+    Instant::now() >= time
 }
 
 fn timespec(time: Duration) -> Timespec {

@@ -17,7 +17,7 @@ use crate::ending;
 use crate::failure::Failure;
 use crate::handler::Handler;
 use crate::log::Log;
-use crate::process::{Heard, Process};
+use crate::process::{Heard, Process, is_past};
 use crate::r::{self, Data, Object};
 use crate::reply::{Reply, StreamHead};
 use crate::settings::Settings;
@@ -130,7 +130,9 @@ impl Session {
     pub fn quit(mut self, until: Instant, log: &mut Log) {
         let request = r::write(&Object::list(vec![Object::text("quit")]));
         if self.process.send(&request).is_ok() {
-            while let Ok(Heard::Reply(reply)) = self.process.hear(Some(until), &[], log) {
+            while !is_past(until)
+                && let Ok(Heard::Reply(reply)) = self.process.hear(Some(until), &[], log)
+            {
                 take(&reply, &mut Outlets { stream: &mut NoStream, log });
             }
         }
@@ -176,28 +178,31 @@ impl Session {
                 (Some(Deadline { kill, .. }), _) => Some(kill),
                 (None, deadline) => deadline.map(|deadline| deadline.interrupt),
             };
-            match self.process.hear(until, &[], outlets.log)? {
+            let is_late = match self.process.hear(until, &[], outlets.log)? {
                 Heard::Reply(reply) => match (take(&reply, outlets), interrupted) {
                     (Some(Outcome::Failed(failure)), Some(Deadline { allowed, .. })) => {
                         return Ok(Outcome::Failed(ending::interrupted(failure, allowed)));
                     }
                     (Some(outcome), _) => return Ok(outcome),
-                    (None, _) => {}
+                    // There may be another at once, and so on for ever.
+                    (None, _) => until.is_some_and(is_past),
                 },
                 Heard::Ended(status) => {
                     return Ok(Outcome::Ended(ending::ended(status, &outlets.log.last_lines())));
                 }
-                Heard::TimedOut => match interrupted {
-                    None => {
-                        self.process.interrupt();
-                        interrupted = deadline;
-                    }
-                    Some(Deadline { allowed, .. }) => {
-                        self.process.kill()?;
-                        return Ok(Outcome::Ended(ending::killed(allowed)));
-                    }
-                },
-                Heard::Other(_) => {}
+                Heard::TimedOut => true,
+                Heard::Other(_) => false,
+            };
+            match (is_late, interrupted) {
+                (false, _) => {}
+                (true, None) => {
+                    self.process.interrupt();
+                    interrupted = deadline;
+                }
+                (true, Some(Deadline { allowed, .. })) => {
+                    self.process.kill()?;
+                    return Ok(Outcome::Ended(ending::killed(allowed)));
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! An HTTP request in any of its wrappings to one form.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 
@@ -58,13 +60,9 @@ pub fn named_values(event: &Json, front: Front) -> Vec<(String, Json)> {
         values.extend(entries);
     }
     values.extend(query(event, front));
-    let mut named: Vec<(String, Json)> = Vec::new();
-    for (name, value) in values {
-        if !named.iter().any(|(other, _)| *other == name) {
-            named.push((name, value));
-        }
-    }
-    named
+    let mut seen = BTreeSet::new();
+    values.retain(|(name, _)| seen.insert(name.clone()));
+    values
 }
 
 enum Body {
@@ -86,9 +84,9 @@ fn body(event: &Json) -> Body {
     };
     let content_type = header(event, "content-type").unwrap_or_default().to_ascii_lowercase();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let Ok(text) = String::from_utf8(bytes) else {
-        // Decoded, and no text.
-        return Body::Bytes(event_bytes(event));
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Body::Bytes(error.into_bytes()),
     };
     match media_type {
         "application/x-www-form-urlencoded" => Body::Json(Json::Object(grouped(form(&text)))),
@@ -98,11 +96,6 @@ fn body(event: &Json) -> Body {
         other if is_text(other) => Body::Json(Json::Text(text)),
         _ => Body::Bytes(text.into_bytes()),
     }
-}
-
-fn event_bytes(event: &Json) -> Vec<u8> {
-    let text = event.get("body").and_then(Json::as_str).unwrap_or_default();
-    base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default()
 }
 
 fn is_text(media_type: &str) -> bool {
@@ -182,12 +175,16 @@ pub(super) fn decoded(text: &str) -> String {
 
 fn grouped(pairs: Vec<(String, String)>) -> Vec<(String, Json)> {
     let mut groups: Vec<(String, Json)> = Vec::new();
+    let mut places = BTreeMap::new();
     for (name, value) in pairs {
         let value = Json::Text(value);
-        match groups.iter_mut().find(|(other, _)| *other == name) {
-            None => groups.push((name, value)),
-            Some((_, Json::Array(values))) => values.push(value),
-            Some((_, first)) => *first = Json::Array(vec![std::mem::replace(first, Json::Null), value]),
+        match places.get(&name).map(|at: &usize| &mut groups[*at].1) {
+            None => {
+                places.insert(name.clone(), groups.len());
+                groups.push((name, value));
+            }
+            Some(Json::Array(values)) => values.push(value),
+            Some(first) => *first = Json::Array(vec![std::mem::replace(first, Json::Null), value]),
         }
     }
     groups
@@ -215,6 +212,16 @@ mod tests {
         let expected =
             pairs(&[("id", Json::text("path")), ("n", Json::Integer(3)), ("word", Json::text("a b c"))]);
         assert_eq!(values(event, Front::Payload2), expected);
+    }
+
+    /// Six megabytes of names, which is what a request can bring, in a moment.
+    #[test]
+    fn as_many_names_as_a_request_can_hold_are_no_more_work_each() {
+        let query: Vec<String> = (0..500_000).map(|at| format!("{at}=&{}=", at % 7)).collect();
+        let event = format!(r#"{{"rawQueryString": "{}"}}"#, query.join("&"));
+        let values = values(&event, Front::Payload2);
+        assert_eq!(values.len(), 500_000);
+        assert_eq!(values[7], ("7".to_owned(), Json::text("")));
     }
 
     #[test]

@@ -99,6 +99,39 @@ fn a_handler_that_cannot_be_interrupted_is_ended() {
 }
 
 #[test]
+fn a_handler_that_never_stops_talking_has_a_deadline_all_the_same() {
+    let code = r#"
+        run <- function(by, context) {
+            write <- if (by == "stream") context$stream()
+            repeat switch(by, log = message("x"), stream = write("x"), stderr = cat("x\n", file = stderr()))
+        }
+        deaf <- function() suspendInterrupts(repeat message("x"))
+    "#;
+    let Some((desk, _running)) = started(code, "score.run") else { return };
+    for by in ["log", "stream", "stderr"] {
+        desk.send(Event::with_timeout(&format!(r#"{{"by": "{by}"}}"#), Duration::from_secs(1)));
+        let post = desk.post();
+        let name = "Lambda-Runtime-Function-Error-Type";
+        assert_eq!(post.header(name).or(post.trailer(name)), Some("Function.Timeout"), "{by}");
+    }
+    let Some((desk, _running)) = started(code, "score.deaf") else { return };
+    desk.send(Event::with_timeout("{}", Duration::from_secs(1)));
+    let message = desk.post().json()["errorMessage"].to_string();
+    assert!(message.contains("could not be interrupted"), "{message}");
+}
+
+#[test]
+fn a_process_that_is_left_behind_and_writes_on_does_not_hold_the_response() {
+    const LEFT_BYTES: u64 = 256 << 20;
+    let code = format!(
+        "run <- function() {{ system('yes | head -c {LEFT_BYTES} >&2', wait = FALSE); Sys.sleep(0.2); 1 }}"
+    );
+    let Some((desk, running)) = started(&code, "score.run") else { return };
+    assert_eq!(desk.invoke("{}").text(), "1");
+    assert!(running.log_bytes() < LEFT_BYTES, "all of it was waited for");
+}
+
+#[test]
 fn responses_are_streamed() {
     let code = r#"
         run <- function(fail = FALSE, http = FALSE, context) {
