@@ -1,6 +1,7 @@
 //! Why there is no image.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
@@ -18,6 +19,8 @@ pub enum ImageError {
     NeedsContainer { engine: &'static str },
     #[error("layer `{layer}` is not in the store")]
     NotHere { layer: String },
+    #[error("`{}` has other files than those of one image, which would be lost", .folder.display())]
+    OtherFiles { folder: PathBuf },
     #[error("failed to write the image")]
     Write(#[source] io::Error),
     #[error("failed to hand the image to the container program")]
@@ -37,6 +40,7 @@ impl ImageError {
             Self::NoArchive { .. } => "pull the image again, or use the other of docker and podman",
             Self::NeedsContainer { .. } => "use --engine docker or --engine podman",
             Self::NotHere { .. } => "run `layr build` here first: images are made of the store's trees",
+            Self::OtherFiles { .. } => "name another folder with --out, or a new one",
             Self::Load(_) => "look at what the container program says",
             Self::Store(error) => return error.hint(),
             Self::Path(error) => return error.hint(),

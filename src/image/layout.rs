@@ -1,5 +1,7 @@
 //! An OCI image layout on disk: blobs by digest, and the few files that name them.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::sys::fs;
 use crate::sys::hash::DigestWriter;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const BLOBS: &str = "blobs/sha256";
 
 /// What names a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +25,11 @@ pub(super) struct Descriptor {
     n_bytes: u64,
 }
 
+/// A layout that is being written, over the one that was there, if any: that stays whole
+/// until `finish`, so that a run that is killed has broken nothing.
 pub(super) struct Blobs {
     folder: PathBuf,
+    _lock: File,
 }
 
 impl Descriptor {
@@ -33,16 +39,24 @@ impl Descriptor {
     }
 
     fn path(&self) -> String {
-        format!("blobs/sha256/{}", self.digest)
+        format!("{BLOBS}/{}", self.digest)
     }
 }
 
 impl Blobs {
-    /// An empty layout; what was in the folder before is gone.
-    pub(super) fn create(folder: &Path) -> Result<Self, ImageError> {
-        fs::remove_dir_all(&folder.join("blobs"))?;
-        fs::create_dir_all(&folder.join("blobs/sha256"))?;
-        Ok(Self { folder: folder.to_owned() })
+    /// For a folder that is empty, or has such a layout.
+    pub(super) fn open(folder: &Path) -> Result<Self, ImageError> {
+        fs::create_dir_all(folder)?;
+        let lock = fs::lock_folder(folder)?;
+        let is_free = fs::sorted_entries(folder)?.is_empty() || holds_one_image(folder)?;
+        if !is_free {
+            return Err(ImageError::OtherFiles { folder: folder.to_owned() });
+        }
+        // First, so that the folder is known again after a run that was killed.
+        let version = json!({ "imageLayoutVersion": "1.0.0" });
+        fs::write_atomic(&folder.join("oci-layout"), version.to_string().as_bytes())?;
+        fs::create_dir_all(&folder.join(BLOBS))?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
 
     /// Keeps what `write` writes.
@@ -50,7 +64,7 @@ impl Blobs {
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
     ) -> Result<(Descriptor, T), ImageError> {
-        let temp = fs::temp_file(&self.folder)?;
+        let temp = fs::temp_file(&self.folder.join(BLOBS))?;
         let mut writer = DigestWriter::new(BufWriter::with_capacity(1 << 20, temp.as_file()));
         let value = write(&mut writer).map_err(ImageError::Write)?;
         let (_, digest, n_bytes) = writer.finish().map_err(ImageError::Write)?;
@@ -120,7 +134,16 @@ fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, store: &Store) -> i
     }
 }
 
-/// Writes config, manifest and index; the manifest's digest.
+/// Whether a folder is a layout with nothing but what such a run left there.
+fn holds_one_image(folder: &Path) -> Result<bool, ImageError> {
+    let index = fs::read_if_there(&folder.join("index.json"))?;
+    let index: Value = index.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let n_images = index["manifests"].as_array().map_or(0, Vec::len);
+    Ok(fs::exists(&folder.join("oci-layout")) && n_images <= 1)
+}
+
+/// Writes config, manifest and index, and lets go of what was there before; the manifest's
+/// digest.
 pub(super) fn finish(
     blobs: &Blobs,
     config: &Value,
@@ -141,12 +164,68 @@ pub(super) fn finish(
     entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
     let paths: Vec<String> = layers.iter().map(Descriptor::path).collect();
     let files = [
-        ("oci-layout", json!({ "imageLayoutVersion": "1.0.0" })),
         ("index.json", json!({ "schemaVersion": 2, "manifests": [entry] })),
         ("manifest.json", json!([{ "Config": config.path(), "RepoTags": [tag], "Layers": paths }])),
     ];
     for (name, value) in files {
         fs::write_atomic(&blobs.folder.join(name), value.to_string().as_bytes())?;
     }
+    let kept: BTreeSet<String> =
+        layers.iter().chain([&config, &manifest]).map(|kept| kept.digest.to_string()).collect();
+    for entry in fs::sorted_entries(&blobs.folder.join(BLOBS))? {
+        if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
+            fs::remove_file(&entry.path())?;
+        }
+    }
     Ok(manifest.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::sorted_entries(folder).unwrap();
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_folder_of_other_files_is_left_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(&home.path().join("blobs")).unwrap();
+        fs::write_atomic(&home.path().join("blobs/mine"), b"x").unwrap();
+        assert!(matches!(Blobs::open(home.path()), Err(ImageError::OtherFiles { .. })));
+        // Another tool's layout with more than one image.
+        fs::write_atomic(&home.path().join("oci-layout"), b"{}").unwrap();
+        fs::write_atomic(&home.path().join("index.json"), br#"{"manifests": [{}, {}]}"#).unwrap();
+        assert!(matches!(Blobs::open(home.path()), Err(ImageError::OtherFiles { .. })));
+        assert_eq!(names(&home.path().join("blobs")), ["mine"]);
+    }
+
+    #[test]
+    fn the_image_before_is_whole_until_the_next_one_is() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("image");
+        let write = |text: &str| {
+            let blobs = Blobs::open(&folder).unwrap();
+            let (layer, ()) = blobs.put(|file| file.write_all(text.as_bytes())).unwrap();
+            (blobs, layer)
+        };
+        let (blobs, layer) = write("one");
+        finish(&blobs, &json!({}), &[layer], "x:1").unwrap();
+        drop(blobs);
+        let index = fs::read(&folder.join("index.json")).unwrap();
+        let of_one = names(&folder.join(BLOBS));
+        assert_eq!(of_one.len(), 3);
+
+        drop(write("two")); // as where the run was killed
+        assert_eq!(fs::read(&folder.join("index.json")).unwrap(), index);
+        let there = names(&folder.join(BLOBS));
+        assert!(of_one.iter().all(|name| there.contains(name)));
+
+        let (blobs, layer) = write("three");
+        finish(&blobs, &json!({}), &[layer], "x:1").unwrap();
+        assert_eq!(names(&folder.join(BLOBS)).len(), 3);
+        assert_ne!(fs::read(&folder.join("index.json")).unwrap(), index);
+    }
 }

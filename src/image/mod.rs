@@ -51,7 +51,8 @@ pub struct ImageLayer {
 ///
 /// # Errors
 ///
-/// Where the base cannot be had, or is for another architecture, or a tree is not in the store.
+/// Where the folder has other files, the base cannot be had or is for another architecture,
+/// or a tree is not in the store.
 pub fn write(
     request: &ImageRequest<'_>,
     container: &Container,
@@ -59,12 +60,12 @@ pub fn write(
     folder: &Path,
 ) -> Result<Sha256Digest, ImageError> {
     let unavailable = |source| ImageError::Base { base: request.base.to_owned(), source };
+    let blobs = Blobs::open(folder)?;
     if container.image_id(request.base).is_none() {
         container.pull(request.base).map_err(unavailable)?;
     }
     let saved = store.temp_file()?;
     container.save(request.base, saved.path()).map_err(unavailable)?;
-    let blobs = Blobs::create(folder)?;
     let base = archive::read(saved.path(), &blobs)?;
     let mut config = base.config;
     let found = config["architecture"].as_str().unwrap_or_default().to_owned();

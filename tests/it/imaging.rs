@@ -24,6 +24,8 @@ fn base_image(world: &World) -> Option<String> {
         .unwrap();
     let mut import = docker(&["import", "--change", "ENTRYPOINT [\"/bin/sh\"]", "-"]);
     let imported = ran(import.stdin(tar.stdout.take().unwrap()));
+    // It holds the pipe's other end, which `tar` would wait for where docker has gone.
+    drop(import);
     tar.wait().unwrap();
     if imported.code != 0 {
         eprintln!("SKIPPED: docker does not answer: {}", imported.stderr);
@@ -78,6 +80,11 @@ fn an_image_is_one_manifest_of_the_same_layers_and_docker_runs_it() {
     assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 3);
     let history = config["history"].as_array().unwrap();
     assert_eq!(history.iter().filter(|entry| entry["empty_layer"] != true).count(), 3);
+
+    world.write("project/photos/blobs/mine", "x");
+    let args = ["image", "score", "--engine", "docker", "--base-image", &base, "--out", "photos"];
+    world.layr(&args).failed(15, &["`photos` has other files", "--out"]);
+    assert_eq!(world.read("project/photos/blobs/mine"), "x");
 
     let read = "read -r a < /opt/R/library/one1/DESCRIPTION; read -r b < /var/task/score.R; echo \"$a; $b\"";
     let said = ran(&mut docker(&["run", "--rm", "--network", "none", &tag, "-c", read]));
