@@ -12,7 +12,7 @@ use serde_json::json;
 use super::failure::Fault;
 use super::http::{Body, Exchange, Handler, Head, Headers, Response, value};
 use super::sandbox::News;
-use super::{Event, MAX_PAYLOAD_BYTES};
+use super::{Event, MAX_PAYLOAD_BYTES, MAX_STREAM_BYTES};
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
 const EXTENSION: &str = "/2020-01-01/extension/";
@@ -189,7 +189,7 @@ struct Post {
 impl Post {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Response> {
         self.body.extend(bytes);
-        if self.body.len() > MAX_PAYLOAD_BYTES { Err(too_large()) } else { Ok(()) }
+        if self.body.len() > MAX_PAYLOAD_BYTES { Err(too_large(MAX_PAYLOAD_BYTES)) } else { Ok(()) }
     }
 
     fn fault(&self) -> Fault {
@@ -262,9 +262,13 @@ impl Exchange for Answer {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Response> {
         self.begin()?;
         self.n_bytes += bytes.len();
-        if self.is_streaming == Some(false) && self.n_bytes > MAX_PAYLOAD_BYTES {
-            self.post.api.tell(News::TooLarge);
-            return Err(too_large());
+        let (limit, news) = match self.is_streaming {
+            Some(true) => (MAX_STREAM_BYTES, News::Truncated),
+            Some(false) | None => (MAX_PAYLOAD_BYTES, News::TooLarge),
+        };
+        if self.n_bytes > limit {
+            self.post.api.tell(news);
+            return Err(too_large(limit));
         }
         self.post.api.tell(News::Piece(bytes.to_vec()));
         Ok(())
@@ -324,7 +328,7 @@ fn refusal(status: u16, error_type: &str, message: &str) -> Response {
     json_response(status, &json!({ "errorType": error_type, "errorMessage": message }))
 }
 
-fn too_large() -> Response {
-    let message = format!("Exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes).");
+fn too_large(limit: usize) -> Response {
+    let message = format!("Exceeded maximum allowed payload size ({limit} bytes).");
     refusal(413, "RequestEntityTooLarge", &message)
 }

@@ -210,10 +210,13 @@ fn to_list(map: &HeaderMap) -> Headers {
     map.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Headers that HTTP does not allow are left out.
+/// Headers that HTTP does not allow are left out; a status that is none, or that does not
+/// end a request, is the gateway's fault, as Lambda has it.
 fn to_hyper(response: Response) -> hyper::Response<Body> {
     let mut made = hyper::Response::new(response.body);
-    *made.status_mut() = hyper::StatusCode::from_u16(response.status).unwrap_or_default();
+    let status = hyper::StatusCode::from_u16(response.status).ok();
+    *made.status_mut() =
+        status.filter(|status| !status.is_informational()).unwrap_or(hyper::StatusCode::BAD_GATEWAY);
     for (name, value) in response.headers {
         if let (Ok(name), Ok(value)) =
             (hyper::header::HeaderName::try_from(name), hyper::header::HeaderValue::try_from(value))
@@ -252,6 +255,14 @@ mod tests {
                 pieces.send(self.0.query.as_bytes());
             });
             Response { status: 201, headers: trailers.clone(), body }
+        }
+    }
+
+    #[test]
+    fn a_status_that_ends_no_request_is_a_bad_gateway() {
+        for (status, sent) in [(0, 502), (99, 502), (101, 502), (204, 204), (599, 599), (1000, 502)] {
+            let response = Response { status, headers: Headers::new(), body: Body::whole("x") };
+            assert_eq!(to_hyper(response).status().as_u16(), sent, "{status}");
         }
     }
 

@@ -42,6 +42,8 @@ use crate::sys::process::{self, ProcessError};
 /// Of an event, and of an answer that is not streamed: 6 MiB and what goes with them, as
 /// Lambda's own error text has it.
 pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
+/// The longest streamed answer, 200 MB ("Response streaming for Lambda functions").
+const MAX_STREAM_BYTES: usize = 200 << 20;
 /// What a start may take before it is begun anew as part of the invocation: "Lambda
 /// execution environment", init phase.
 const INIT_LIMIT: Duration = Duration::from_secs(10);

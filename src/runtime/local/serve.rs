@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::api::json_response;
 use super::http::{Body, Exchange, Handler, Head, Headers, Response, Server};
+use super::url::{Begun, StreamedHead};
 use super::{Event, Fault, Invocation, Lambda, LocalError, MAX_PAYLOAD_BYTES, Receive, VERSION, arn, url};
 
 const INVOKE: &str = "/2015-03-31/functions/";
@@ -260,22 +261,16 @@ fn invoked(body: Vec<u8>, invocation: Invocation, log_tail: Option<Vec<u8>>) -> 
 
 /// A response whose body is sent as the function streams it.
 fn streamed(answer: Receiver<Part>, content_type: &str) -> Response {
-    let mut begun = Vec::new();
-    let (status, headers) = if content_type == STREAMED_HTTP {
-        loop {
-            match answer.recv() {
-                Ok(Part::Piece(bytes)) => begun.extend(bytes),
-                Ok(Part::Begin { .. }) => {}
-                Ok(Part::End { .. } | Part::Refused(_)) | Err(_) => return bad_gateway(),
-            }
-            if let Some((status, headers, n_bytes)) = url::streamed_head(&begun) {
-                begun.drain(..n_bytes);
-                break (status, headers);
-            }
+    let begun = if content_type == STREAMED_HTTP {
+        match streamed_head(&answer) {
+            Some(begun) => begun,
+            None => return bad_gateway(),
         }
     } else {
-        (200, vec![("content-type".to_owned(), content_type.to_owned())])
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Begun { status: 200, headers, body: Vec::new() }
     };
+    let Begun { status, headers, body: begun } = begun;
     let (pieces, body) = Body::pieces();
     thread::spawn(move || {
         let mut is_read = begun.is_empty() || pieces.send(&begun);
@@ -284,6 +279,23 @@ fn streamed(answer: Receiver<Part>, content_type: &str) -> Response {
         }
     });
     Response { status, headers, body }
+}
+
+/// `None` where the answer ends before its head does, or has none.
+fn streamed_head(answer: &Receiver<Part>) -> Option<Begun> {
+    let mut head = StreamedHead::default();
+    for part in answer {
+        match part {
+            Part::Piece(bytes) => {
+                if let Some(begun) = head.add(&bytes).ok()? {
+                    return Some(begun);
+                }
+            }
+            Part::Begin { .. } => {}
+            Part::End { .. } | Part::Refused(_) => return None,
+        }
+    }
+    None
 }
 
 /// What Lambda's API says of a request that is wrong.

@@ -13,6 +13,8 @@ use super::http::{Body, Head, Headers, Response};
 
 /// What parts a streamed answer's head from its body.
 const NULS: [u8; 8] = [0; 8];
+/// Of a head: servers and browsers take 8 to 64 KiB of headers.
+const MOST_HEAD_BYTES: usize = 1 << 20;
 
 /// The event that a request is.
 pub(super) fn event(head: &Head, body: &[u8], (request_id, now): (&str, Timestamp)) -> Value {
@@ -130,12 +132,36 @@ fn headers(fields: Fields) -> Headers {
     headers
 }
 
-/// The head that a streamed answer begins with, and how many bytes it takes, once all of it
-/// is there.
-pub(super) fn streamed_head(begun: &[u8]) -> Option<(u16, Headers, usize)> {
-    let end = begun.windows(NULS.len()).position(|window| window == NULS)?;
-    let fields: Fields = serde_json::from_slice(&begun[..end]).unwrap_or_default();
-    Some((fields.status_code.unwrap_or(200), headers(fields), end + NULS.len()))
+/// The beginning of a streamed answer, as far as it has come.
+#[derive(Default)]
+pub(super) struct StreamedHead(Vec<u8>);
+
+/// What a streamed answer begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    /// What came with the head.
+    pub(super) body: Vec<u8>,
+}
+
+/// A beginning that is too long for a head.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoHead;
+
+impl StreamedHead {
+    /// Takes the next piece; `None` as long as the head is not complete.
+    pub(super) fn add(&mut self, piece: &[u8]) -> Result<Option<Begun>, NoHead> {
+        let searched = self.0.len().saturating_sub(NULS.len() - 1);
+        self.0.extend(piece);
+        let Some(at) = self.0[searched..].windows(NULS.len()).position(|window| window == NULS) else {
+            return if self.0.len() > MOST_HEAD_BYTES { Err(NoHead) } else { Ok(None) };
+        };
+        let end = searched + at;
+        let fields: Fields = serde_json::from_slice(&self.0[..end]).unwrap_or_default();
+        let body = self.0.split_off(end + NULS.len());
+        Ok(Some(Begun { status: fields.status_code.unwrap_or(200), headers: headers(fields), body }))
+    }
 }
 
 #[cfg(test)]
@@ -197,8 +223,20 @@ mod tests {
     #[test]
     fn a_streamed_head_is_read_once_it_is_complete() {
         let all = b"{\"statusCode\":201}\0\0\0\0\0\0\0\0body";
-        assert!(streamed_head(&all[..20]).is_none());
-        let (status, _, n_bytes) = streamed_head(all).unwrap();
-        assert_eq!((status, &all[n_bytes..]), (201, &b"body"[..]));
+        for n in 1..all.len() {
+            let mut head = StreamedHead::default();
+            let mut pieces = all.chunks(n);
+            let begun = pieces.find_map(|piece| head.add(piece).unwrap()).unwrap();
+            assert_eq!(begun.status, 201, "in pieces of {n}");
+            let rest: Vec<u8> = pieces.flatten().copied().collect();
+            assert_eq!([begun.body, rest].concat(), b"body");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_no_head() {
+        let mut head = StreamedHead::default();
+        let n_taken = (0..2 << 20).take_while(|_| head.add(b"x").is_ok()).count();
+        assert_eq!(n_taken, MOST_HEAD_BYTES);
     }
 }
