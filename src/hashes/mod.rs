@@ -174,6 +174,44 @@ mod tests {
         assert!(without.is_err(), "the headers it is built against are part of it");
     }
 
+    /// The same package in the lockfiles of CRI-iAtlas/shiny-iatlas and of
+    /// BimberLab/geneSetVis, each with the headers of its own Rcpp.
+    #[test]
+    fn packrat_s_hashes_change_with_the_headers_that_a_package_is_built_against() {
+        let rcpp = |version: &str, suggests: &str| {
+            let text = format!(
+                "Package: Rcpp\nVersion: {version}\nDepends: R (>= 3.0.0)\nImports: methods, utils\nSuggests: {suggests}\n"
+            );
+            Description::parse(&text).unwrap()
+        };
+        let of_2019 =
+            rcpp("1.0.2", "RUnit, inline, rbenchmark, knitr, rmarkdown, pinp, pkgKitten (>= 0.1.2)");
+        let of_2020 = rcpp("1.0.4", "tinytest, inline, rbenchmark, pkgKitten (>= 0.1.2)");
+        let r6 = "Package: R6\nVersion: 2.4.1\nDepends: R (>= 3.0)\nSuggests: knitr, microbenchmark, pryr, testthat, ggplot2, scales\n";
+        let r6 = Description::parse(r6).unwrap();
+        let ggrepel = |version: &str| {
+            let text = format!(
+                "Package: ggrepel\nVersion: {version}\nDepends: R (>= 3.0.0), ggplot2 (>= 2.2.0)\nImports: grid, Rcpp, scales (>= 0.3.0)\nSuggests: knitr, rmarkdown, testthat, gridExtra, devtools, prettydoc\nLinkingTo: Rcpp\n"
+            );
+            Description::parse(&text).unwrap()
+        };
+        let (before, after) = (ggrepel("0.8.1"), ggrepel("0.8.2"));
+        let cases = [
+            (&of_2019, &of_2019, "d04e441a8d398e3d3a71f294c07fa94d"),
+            (&r6, &of_2020, "b488861d8c3dfac497e041ec911df9fb"),
+            (&before, &of_2019, "eb493288016e758c2ca94a6b675b0b1d"),
+            (&after, &of_2020, "b99c876ec7ab33063609782ae778a919"),
+        ];
+        for (description, rcpp, md5) in cases {
+            let linked = BTreeMap::from([(&rcpp.id.name, rcpp)]);
+            let locked = locked(Writer::Packrat, md5, &[]);
+            assert_eq!(check(&locked, description, None, &linked), Ok(()), "{}", description.id);
+        }
+        let linked = BTreeMap::from([(&of_2020.id.name, &of_2020)]);
+        let of_before = locked(Writer::Packrat, "eb493288016e758c2ca94a6b675b0b1d", &[]);
+        assert!(check(&of_before, &before, None, &linked).is_err());
+    }
+
     /// Packages from GitHub, of CRI-iAtlas/shiny-iatlas (0.5.0) and of pkgr's tests (0.4.9.2).
     #[test]
     fn packrat_s_hashes_of_packages_from_github_need_the_commit() {

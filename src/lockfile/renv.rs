@@ -251,6 +251,21 @@ mod tests {
         assert!(lockfile.warnings.is_empty());
     }
 
+    /// A record of the second generation is the DESCRIPTION itself, and its hash the one that
+    /// lockfiles of the first have for the same package.
+    #[test]
+    fn renv_s_records_of_both_generations_have_one_hash() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/lockfiles/");
+        let read = |name: &str| {
+            let lockfile = crate::lockfile::read(&std::fs::read(format!("{folder}{name}")).unwrap()).unwrap();
+            lockfile.packages.into_values().find(|package| package.id.name.as_str() == "R6").unwrap()
+        };
+        let (record, hash) = (read("rstudio__r-manuals.renv.lock"), read("ankane__trend-api.renv.lock"));
+        assert_eq!((&record.id, record.id.version.as_str()), (&hash.id, "2.6.1"));
+        assert_eq!(record.hash.unwrap().md5, "d4335fe7207f1c01ab8c41762f5840d4");
+        assert_eq!(hash.hash.unwrap().md5, "d4335fe7207f1c01ab8c41762f5840d4");
+    }
+
     /// Each word for a source, as it is in a real lockfile or in renv's code.
     #[test]
     fn every_spelling_of_a_source_comes_to_one_kind() {

@@ -28,6 +28,7 @@ mod interruptions;
 mod joint_plans;
 mod invoke;
 mod lockfiles;
+mod places;
 mod properties;
 mod publishing;
 mod loading;
