@@ -38,6 +38,7 @@ struct RawBuild {
     memory: Option<u64>,
     processes: Option<u32>,
     seconds: Option<u64>,
+    binary: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +110,8 @@ pub struct Config {
     pub memory_bytes: Option<u64>,
     pub n_processes: u32,
     pub build_seconds: u64,
+    /// Whether binary packages are taken, unless a flag says otherwise.
+    pub binary: Option<String>,
     pub prefix: String,
     pub keep: Vec<String>,
     /// What the layers run on, unless a flag says another.
@@ -213,6 +216,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         memory_bytes,
         n_processes: raw.build.processes.unwrap_or(1024),
         build_seconds,
+        binary: raw.build.binary,
         prefix,
         keep: raw.layers.keep,
         target: raw.layers.target,

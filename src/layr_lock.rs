@@ -43,7 +43,7 @@ pub struct LockedBase {
     pub arch: String,
 }
 
-/// One source tarball.
+/// One source tarball, or what stands for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedSource {
@@ -60,7 +60,7 @@ pub struct LockedSource {
     /// The package's folder in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subfolder: Option<String>,
-    /// Of the source tarball; where `form` is files, of the one that is made of them.
+    /// Of what is there; where `form` is files, of the source tarball that is made of them.
     pub sha256: String,
     /// In bytes.
     pub size: u64,
@@ -75,6 +75,8 @@ pub struct LockedSource {
 pub enum Form {
     /// A repository's files, of which a source tarball is made.
     Files,
+    /// A binary package.
+    Binary,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -144,9 +146,10 @@ impl LayrLockError {
 
 impl LayrLock {
     /// The newest version of the format that is known here.
-    pub const VERSION: u32 = 2;
-    /// Version 1 has no `form`, `commit` and `subfolder`. It is still written where none is
-    /// needed, so that an older program can read it.
+    pub const VERSION: u32 = 3;
+    /// Version 2 has no `form = "binary"`, and version 1 no `form`, `commit` and `subfolder`.
+    /// They are still written where no more is needed, so that an older program can read it.
+    const WITHOUT_BINARIES: u32 = 2;
     const WITHOUT_FORMS: u32 = 1;
 
     /// # Errors
@@ -209,8 +212,12 @@ impl LayrLock {
             }
         }
         self.packages = sources.into_values().collect();
-        let has_forms = self.packages.iter().any(|source| source.form.is_some());
-        self.version = if has_forms { Self::VERSION } else { Self::WITHOUT_FORMS };
+        let versions = self.packages.iter().map(|source| match source.form {
+            None => Self::WITHOUT_FORMS,
+            Some(Form::Files) => Self::WITHOUT_BINARIES,
+            Some(Form::Binary) => Self::VERSION,
+        });
+        self.version = versions.max().unwrap_or(Self::WITHOUT_FORMS);
         self.layers = kept.into_values().collect();
     }
 
@@ -305,10 +312,20 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_the_oldest_that_can_say_it() {
+        for (form, version) in [(None, 1), (Some(Form::Files), 2), (Some(Form::Binary), 3)] {
+            let mut lock = lock(vec![function("a", "a1")], vec![LockedSource { form, ..source("a1", "1") }]);
+            lock.complete(&LayrLock::default());
+            assert_eq!(lock.version, version);
+            assert_eq!(LayrLock::parse(&lock.render()).unwrap(), lock);
+        }
+    }
+
+    #[test]
     fn a_file_of_another_version_is_told_from_a_broken_one() {
         assert!(matches!(
-            LayrLock::parse("version = 3\nnew = 1\n"),
-            Err(LayrLockError::Version { found: 3, .. })
+            LayrLock::parse("version = 4\nnew = 1\n"),
+            Err(LayrLockError::Version { found: 4, .. })
         ));
         assert!(matches!(LayrLock::parse("version = 1\nnew = 1\n"), Err(LayrLockError::Syntax(_))));
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::engine::EngineError;
-use crate::model::{RVersion, Sha256Digest};
+use crate::model::{Architecture, PackageId, RVersion, Sha256Digest};
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 use crate::sys::process::ProcessError;
@@ -45,6 +45,8 @@ pub enum BaseError {
     RInTheWay { base: String, r_home: String },
     #[error("the base has R {base}, but the lockfile is for R {lockfile}")]
     RMismatch { base: RVersion, lockfile: RVersion },
+    #[error("binary package `{package}` is built for {built}, but the base has R {r} on {arch}")]
+    OtherBinary { package: PackageId, built: String, r: RVersion, arch: Architecture },
     #[error("recipe al2023 must know which R to install")]
     RNotNamed,
     #[error("layr.lock was made with base {locked}, but base `{recipe}` has digest {found}")]
@@ -82,6 +84,9 @@ impl BaseError {
                     "choose a base with R {}, lock again with the base's R, or pass --allow-r-mismatch",
                     lockfile.minor_series()
                 ));
+            }
+            Self::OtherBinary { .. } => {
+                "take its source: --binary never, or `binary = \"never\"` under [build] in layr.toml"
             }
             Self::RNotNamed => "set `r` in the [base] section of layr.toml, e.g. r = \"4.5.0\"",
             Self::NotLocked { .. } => {

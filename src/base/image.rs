@@ -133,7 +133,7 @@ pub(super) fn find_r(rootfs: &Path, base: &str) -> Result<(RVersion, String), Ba
 }
 
 /// The architecture this program was compiled for, which a sandbox without emulation has too.
-pub(super) fn host_architecture() -> Result<Architecture, BaseError> {
+pub fn host_architecture() -> Result<Architecture, BaseError> {
     std::env::consts::ARCH.parse().map_err(|error| BaseError::Write(io::Error::other(error)))
 }
 

@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use error::BaseError;
+pub use image::host_architecture;
 pub use recipe::{InvalidRecipe, Recipe};
 
 use crate::engine::{Container, Engine, Root};
-use crate::model::{Architecture, BaseDigest, RVersion};
+use crate::model::{Architecture, BaseDigest, Description, RVersion};
 use crate::report::{Event, Report};
 use crate::store::Store;
 use crate::sys::fs;
@@ -91,6 +92,37 @@ impl Base {
             Root::Folder(rootfs) => Some(rootfs),
             Root::Image(_) => None,
         }
+    }
+
+    /// Holds that binary packages are built for this R and this processor.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not.
+    pub fn check_binaries<'a>(
+        &self,
+        descriptions: impl IntoIterator<Item = &'a Description>,
+    ) -> Result<(), BaseError> {
+        let binary = |description: &&Description| description.is_binary;
+        let mut others =
+            descriptions.into_iter().filter(binary).filter(|description| !self.runs(description));
+        let Some(other) = others.next() else { return Ok(()) };
+        Err(BaseError::OtherBinary {
+            package: other.id.clone(),
+            built: other.record.get("Built").unwrap_or_default().escape_debug().take(80).collect(),
+            r: self.r.clone(),
+            arch: self.arch,
+        })
+    }
+
+    fn runs(&self, description: &Description) -> bool {
+        let is_ours = |system: &str| {
+            let arch = system.split('-').next().and_then(|arch| arch.parse::<Architecture>().ok());
+            arch == Some(self.arch) && system.contains("linux")
+        };
+        description.built().is_some_and(|(r, system)| {
+            r.minor_series() == self.r.minor_series() && system.is_none_or(is_ours)
+        })
     }
 
     fn import(&self, container: &Container, rootfs: &Path, report: &dyn Report) -> Result<Root, BaseError> {

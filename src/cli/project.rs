@@ -223,6 +223,7 @@ impl Settings {
         };
         let layr_lock = self.sources.layr_lock(&home);
         let overrides = self.sources.overrides(&config, &lockfiles, &layr_lock)?;
+        let binary = self.sources.binary(&config)?;
         let request = BuildRequest {
             base: recipe(self.base.as_deref(), &config)?,
             base_options: BaseOptions {
@@ -242,6 +243,7 @@ impl Settings {
             n_reserved: usize::from(!self.no_runtime),
             allow_r_mismatch: self.allow_r_mismatch,
             verify_hashes: self.sources.verify_hashes.value(),
+            binary,
             locked: self.sources.locked,
             vendor: self.sources.vendor()?,
             layr_lock,

@@ -3,11 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::project::{Settings, VerifyHashesArg};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lockfile::Lockfile;
-use crate::pipeline::BuildRequest;
+use crate::pipeline::{Binary, BuildRequest};
 use crate::resolve::BIOCONDUCTOR_URL;
 use crate::sys::fs;
 
@@ -39,9 +41,19 @@ pub(super) struct SourceFlags {
     /// What to do where a package's DESCRIPTION is not the one that the lockfile has a hash of
     #[arg(long, value_enum, value_name = "WHAT", default_value = "warn")]
     pub(super) verify_hashes: VerifyHashesArg,
+    /// Whether to take packages that a Posit Package Manager has built, which are faster had
+    /// and less surely what the lockfile means
+    #[arg(long, value_enum, value_name = "WHEN")]
+    binary: Option<BinaryArg>,
     /// Ship PACKAGE although nothing needs it at run time
     #[arg(long, value_name = "PACKAGE")]
     pub(super) keep: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum BinaryArg {
+    Never,
+    Prefer,
 }
 
 /// Names for places that lockfiles mean without declaring them.
@@ -76,6 +88,19 @@ impl SourceFlags {
     /// The file, by its flag or in this folder.
     pub(super) fn layr_lock(&self, folder: &Path) -> PathBuf {
         self.layr_lock.clone().unwrap_or_else(|| folder.join("layr.lock"))
+    }
+
+    /// By flag, else by layr.toml.
+    pub(super) fn binary(&self, config: &Config) -> Result<Binary, Error> {
+        let named = |name: &str| {
+            let fault = || Error::Usage(format!("binary `{name}` of layr.toml is neither never nor prefer"));
+            BinaryArg::from_str(name, false).ok().ok_or_else(fault)
+        };
+        let of_config = config.binary.as_deref().map(named).transpose()?;
+        Ok(match self.binary.or(of_config).unwrap_or(BinaryArg::Never) {
+            BinaryArg::Never => Binary::Never,
+            BinaryArg::Prefer => Binary::Prefer,
+        })
     }
 
     pub(super) fn vendor(&self) -> Result<Option<PathBuf>, Error> {

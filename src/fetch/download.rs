@@ -31,7 +31,7 @@ pub(super) fn obtain(
     let Context { http, store, .. } = context;
     let asked = candidate.copy.clone().unwrap_or_else(|| http.place(&candidate.url));
     if url::file_path(&asked).is_none() && http.is_offline() {
-        return Err(Failure::Offline.into());
+        return stored::find_at(candidate, wanted, store)?.ok_or_else(|| Failure::Offline.into());
     }
     let key = sha256(asked.as_bytes()).to_hex();
     let _lock = store.lock_key(&format!("fetch-{key}"), http.interrupt())?;

@@ -71,6 +71,8 @@ pub enum Failure {
     NoGit,
     #[error("is a binary package, with a `Built` field in its DESCRIPTION")]
     Binary,
+    #[error("is a source package, where a binary one was asked for")]
+    NotBinary,
 }
 
 /// An error and all its causes in one line.
@@ -132,7 +134,8 @@ impl Failure {
             | Self::Submodule { .. }
             | Self::NoGit
             | Self::Submodules
-            | Self::Binary => Retry::Never,
+            | Self::Binary
+            | Self::NotBinary => Retry::Never,
         }
     }
 

@@ -51,16 +51,23 @@ use crate::store::Store;
 pub struct Pin {
     pub url: String,
     pub checkout: Option<Checkout>,
+    pub is_binary: bool,
     pub sha256: Sha256Digest,
     pub n_bytes: u64,
 }
 
 impl Pin {
+    /// The place that it names.
+    fn candidate(&self) -> Candidate {
+        let Self { url, checkout, is_binary, .. } = self.clone();
+        Candidate { checkout, is_binary, ..Candidate::tarball(url) }
+    }
+
     /// Whether it is of what the lockfile locks: a package that comes from elsewhere by now,
     /// or from another commit, may have the same version.
     pub fn fits(&self, package: &ResolvedPackage) -> bool {
         package.candidates.iter().any(|candidate| match (&self.checkout, &candidate.checkout) {
-            (None, None) => true,
+            (None, None) => !self.is_binary || candidate.is_binary,
             (Some(pinned), Some(locked)) => {
                 let is_same_commit = match (&pinned.commit, &locked.commit) {
                     (Some(pinned), Some(locked)) => pinned.as_str().starts_with(locked.as_str()),
@@ -145,6 +152,7 @@ fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, F
             id: &package.id,
             md5: candidate.md5.as_deref(),
             sha256: candidate.sha256,
+            is_binary: candidate.is_binary,
             by: if candidate.copy.is_some() { "the vendored index" } else { "the lockfile" },
             pin: pin.as_ref(),
         };
@@ -175,7 +183,7 @@ fn places(request: &Request) -> Vec<Candidate> {
     let candidates = &request.package.candidates;
     let Some(pin) = &request.pin else { return candidates.clone() };
     let is_pinned = |candidate: &Candidate| url::without_secrets(&candidate.url) == pin.url;
-    let pinned = Candidate { checkout: pin.checkout.clone(), ..Candidate::tarball(pin.url.clone()) };
+    let pinned = pin.candidate();
     let (copies, others): (Vec<_>, Vec<_>) =
         candidates.iter().cloned().partition(|candidate| candidate.copy.is_some());
     let known = others.iter().find(|candidate| is_pinned(candidate)).map(|candidate| candidate.url.clone());

@@ -13,9 +13,15 @@ use crate::sys::hash::sha256;
 pub(super) fn find(request: &Request, store: &Store) -> Result<Option<SourceTarball>, FetchError> {
     let id = &request.package.id;
     for place in places(request) {
-        let wanted = Wanted { id, md5: None, sha256: place.sha256, by: "", pin: request.pin.as_ref() };
+        let Candidate { sha256, is_binary, .. } = place;
+        let wanted = Wanted { id, md5: None, sha256, by: "", is_binary, pin: request.pin.as_ref() };
         if let Some(tarball) = find_at(&place, &wanted, store)? {
             return Ok(Some(tarball));
+        }
+        // It is asked for before anything that the store may have by chance of what comes
+        // after it: what is locked must not depend on that.
+        if is_binary && request.pin.is_none() {
+            return Ok(None);
         }
     }
     match &request.pin {
@@ -41,7 +47,9 @@ pub(super) fn find_at(
     if !is_pinned || !store.has_blob_of(sha256, record.n_bytes) {
         return Ok(None);
     }
-    let Ok(description) = described(&record.description, wanted.id) else { return Ok(None) };
+    let Ok(description) = described(&record.description, wanted.id, candidate.is_binary) else {
+        return Ok(None);
+    };
     let text = record.description;
     let verified = Verified { sha256, n_bytes: record.n_bytes, description, text };
     let found = Found { verified, candidate, commit: record.commit.and_then(|text| text.parse().ok()) };
@@ -59,9 +67,9 @@ fn find_by_digest(id: &PackageId, pin: &Pin, store: &Store) -> Result<Option<Sou
         damage(pin.sha256, store)?;
         return Ok(None);
     };
-    let Ok(description) = described(&text, id) else { return Ok(None) };
+    let Ok(description) = described(&text, id, pin.is_binary) else { return Ok(None) };
     let verified = Verified { sha256: pin.sha256, n_bytes: pin.n_bytes, description, text };
-    let candidate = Candidate { checkout: pin.checkout.clone(), ..Candidate::tarball(pin.url.clone()) };
+    let candidate = pin.candidate();
     let tarball = keep(Found { verified, candidate: &candidate, commit: None }, store)?;
     Ok(Some(SourceTarball { from_store: true, ..tarball }))
 }

@@ -113,6 +113,9 @@ fn entry(tarball: &SourceTarball, place: &str, store: &Store) -> Result<String, 
     }
     fields.push(("Layr-SHA256", sha256.to_hex()));
     fields.push(("Layr-Url", url::without_secrets(&tarball.url)));
+    if tarball.description.is_binary {
+        fields.push(("Layr-Form", "binary".to_owned()));
+    }
     if let Some(checkout) = checkout {
         fields.push(("Layr-Form", "files".to_owned()));
         fields.extend(checkout.commit.as_ref().map(|commit| ("Layr-Commit", commit.to_string())));

@@ -22,6 +22,7 @@ pub(super) struct Wanted<'a> {
     pub(super) sha256: Option<Sha256Digest>,
     /// Who says what `sha256` is.
     pub(super) by: &'static str,
+    pub(super) is_binary: bool,
     pub(super) pin: Option<&'a Pin>,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn verify(path: &Path, wanted: &Wanted<'_>) -> Result<Verified, Fault
     }
     file.rewind().map_err(fs::at("read", path))?;
     let text = description_text(file, n_bytes, &wanted.id.name)?;
-    let description = described(&text, wanted.id)?;
+    let description = described(&text, wanted.id, wanted.is_binary)?;
     Ok(Verified { sha256, n_bytes, description, text })
 }
 
@@ -103,16 +104,17 @@ pub(super) fn description_text(
         .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
 }
 
-/// The `DESCRIPTION`, if it is that of the right package.
-pub(super) fn described(text: &str, id: &PackageId) -> Result<Description, Failure> {
+/// The `DESCRIPTION`, if it is that of the right package, in the right form.
+pub(super) fn described(text: &str, id: &PackageId, is_binary: bool) -> Result<Description, Failure> {
     let description = Description::parse(text).map_err(|source| Failure::Description { source })?;
     if description.id != *id {
         return Err(Failure::OtherPackage { actual: description.id });
     }
-    if description.is_binary {
-        return Err(Failure::Binary);
+    match (description.is_binary, is_binary) {
+        (true, false) => Err(Failure::Binary),
+        (false, true) => Err(Failure::NotBinary),
+        (true, true) | (false, false) => Ok(description),
     }
-    Ok(description)
 }
 
 /// Keeps one file of an archive, and lets the others pass.

@@ -1,7 +1,9 @@
 //! A package's `DESCRIPTION` to what a build has to know of it.
 
 use super::dcf::{DcfError, Record, parse_dcf};
-use super::{Dependency, InvalidDependency, InvalidPackageName, InvalidVersion, PackageId, Requirement};
+use super::{
+    Dependency, InvalidDependency, InvalidPackageName, InvalidVersion, PackageId, RVersion, Requirement,
+};
 
 /// What a source tarball says of itself: the authority for the dependency graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,14 @@ impl Description {
             is_binary: record.get("Built").is_some(),
             record,
         })
+    }
+
+    /// What a binary package was built for: an R, and a system where it has compiled code,
+    /// e.g. `x86_64-pc-linux-gnu`.
+    pub fn built(&self) -> Option<(RVersion, Option<&str>)> {
+        let mut parts = self.record.get("Built")?.split(';').map(str::trim);
+        let r = parts.next()?.strip_prefix("R ")?.trim().parse().ok()?;
+        Some((r, parts.next().filter(|system| !system.is_empty())))
     }
 
     /// Every package that must be there before this one can be built, in the file's order.

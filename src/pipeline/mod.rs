@@ -80,12 +80,20 @@ pub struct BuildRequest {
     pub n_reserved: usize,
     pub allow_r_mismatch: bool,
     pub verify_hashes: VerifyHashes,
+    pub binary: Binary,
     /// Fail rather than change layr.lock.
     pub locked: bool,
     pub layr_lock: PathBuf,
     /// A folder that `layr vendor` made, to take sources from before all others.
     pub vendor: Option<PathBuf>,
     pub out: PathBuf,
+}
+
+/// Whether packages are taken that others have built, where a package manager has such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    Never,
+    Prefer,
 }
 
 /// Whether the packages of new layers are loaded before these count as made.

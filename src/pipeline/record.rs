@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::{BuildReport, FunctionReport, PackageReport, memory};
-use crate::fetch;
+use crate::fetch::{self, SourceTarball};
 use crate::layr_lock::{Form, LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::manifest::{
     Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage, ManifestSource,
@@ -125,6 +125,13 @@ fn from_folder(lockfile: &Path, folder: &Path) -> String {
     inside.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>().display().to_string()
 }
 
+fn form(tarball: &SourceTarball) -> Option<Form> {
+    if tarball.description.is_binary {
+        return Some(Form::Binary);
+    }
+    tarball.checkout.as_ref().map(|_| Form::Files)
+}
+
 pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
     let mut sources = BTreeMap::new();
     let mut layers = BTreeMap::new();
@@ -135,7 +142,7 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
                 name: built.id.name.to_string(),
                 version: built.id.version.to_string(),
                 url: fetch::without_secrets(&tarball.url),
-                form: tarball.checkout.as_ref().map(|_| Form::Files),
+                form: form(tarball),
                 commit: tarball
                     .checkout
                     .as_ref()

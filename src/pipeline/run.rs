@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::select::{self, Needs};
 use super::{
-    BuildReport, BuildRequest, BuiltFunction, FunctionReport, FunctionRequest, Planned, Prepared, Services,
-    memory, record,
+    Binary, BuildReport, BuildRequest, BuiltFunction, FunctionReport, FunctionRequest, Planned, Prepared,
+    Services, memory, record,
 };
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::build::{self, Site};
@@ -21,7 +21,7 @@ use crate::pack::{self, Naming, Output};
 use crate::plan::{self, Demand, Plan};
 use crate::provenance;
 use crate::report::{Event, Stage};
-use crate::resolve::{self, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
+use crate::resolve::{self, Binaries, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
 use crate::sys::fs;
 use crate::sys::hash::sha256;
 
@@ -110,12 +110,21 @@ impl Run<'_> {
             }
         }
         let project = select::project(function, self.request, self.services.home.as_deref())?;
-        let known = Known { indexes: &indexes, project: &project, vendored: &vendored };
+        let binaries = self.binaries(lockfile);
+        let binaries = binaries.as_ref();
+        let known = Known { indexes: &indexes, project: &project, vendored: &vendored, binaries };
         let resolution = resolve::resolve(lockfile, &known);
         for text in &resolution.warnings {
             report.report(&Event::Warning { text });
         }
         Ok(resolution)
+    }
+
+    /// What binary packages have to be built for, where these are preferred and it is known.
+    fn binaries(&self, lockfile: &Lockfile) -> Option<Binaries> {
+        let wanted = self.request.binary == Binary::Prefer;
+        let r = lockfile.r.clone().or_else(|| self.request.base_options.r.clone()).filter(|_| wanted)?;
+        Some(Binaries { r, arch: base::host_architecture().ok()? })
     }
 
     fn vendored(&self) -> Result<Vendored, Error> {
@@ -135,11 +144,12 @@ impl Run<'_> {
         let Services { store, http, report, .. } = self.services;
         let pin = |(source, sha256): (&LockedSource, Sha256Digest)| fetch::Pin {
             url: source.url.clone(),
-            checkout: source.form.map(|Form::Files| Checkout {
+            checkout: source.form.filter(|form| *form == Form::Files).map(|_| Checkout {
                 commit: source.commit.as_ref().and_then(|text| text.parse().ok()),
                 reference: None,
                 subfolder: source.subfolder.as_ref().and_then(|text| Subfolder::parse(text).ok()?),
             }),
+            is_binary: source.form == Some(Form::Binary),
             sha256,
             n_bytes: source.size,
         };
@@ -212,7 +222,8 @@ impl Run<'_> {
             }
             self.services.report.report(&Event::Warning { text: &mismatch.to_string() });
         }
-        Ok(())
+        let tarballs = prepared.iter().flat_map(|function| &function.tarballs);
+        Ok(base.check_binaries(tarballs.map(|tarball| &tarball.description))?)
     }
 
     /// The graph, and the tarballs in the order of its nodes. Packages for Windows alone

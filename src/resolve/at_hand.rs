@@ -91,7 +91,8 @@ fn entry(record: &Record, folder_url: &str) -> Result<(PackageId, Candidate), Ve
         text.ok_or(VendorError::Field { line: record.line, field })
     }
     let id = PackageId { name: value(record, "Package")?, version: value(record, "Version")? };
-    let checkout = record.get("Layr-Form").map(|_| Checkout {
+    let form = record.get("Layr-Form");
+    let checkout = form.filter(|form| *form == "files").map(|_| Checkout {
         commit: record.get("Layr-Commit").and_then(|text| text.parse().ok()),
         reference: None,
         subfolder: record.get("Layr-Subfolder").and_then(|text| Subfolder::parse(text).ok()?),
@@ -100,6 +101,7 @@ fn entry(record: &Record, folder_url: &str) -> Result<(PackageId, Candidate), Ve
     let candidate = Candidate {
         sha256: Some(value(record, "Layr-SHA256")?),
         checkout,
+        is_binary: form == Some("binary"),
         copy: Some(format!("{folder_url}/src/contrib/{folder}{}_{}.tar.gz", id.name, id.version)),
         ..Candidate::tarball(value(record, "Layr-Url")?)
     };

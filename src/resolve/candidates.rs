@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::at_hand::{self, Project, Vendored};
+use super::binary::{self, Binaries, of_sources};
 use super::bioconductor::{self, Certainty};
 use super::error::ResolveError;
 use super::{PackageIndex, forge};
@@ -51,6 +52,8 @@ pub struct Candidate {
     pub checkout: Option<Checkout>,
     /// A `file://` URL of the source tarball, to be read instead of asking `url`.
     pub copy: Option<String>,
+    /// Whether a binary package is there, which has the source tarball's form.
+    pub is_binary: bool,
 }
 
 /// A package in a repository of files.
@@ -74,7 +77,7 @@ impl Checkout {
 impl Candidate {
     /// A source tarball of which nothing is known but where it is.
     pub fn tarball(url: String) -> Self {
-        Self { url, md5: None, sha256: None, checkout: None, copy: None }
+        Self { url, md5: None, sha256: None, checkout: None, copy: None, is_binary: false }
     }
 }
 
@@ -86,6 +89,8 @@ pub struct Known<'a> {
     pub indexes: &'a BTreeMap<String, PackageIndex>,
     pub project: &'a Project,
     pub vendored: &'a Vendored,
+    /// What binary packages are good for, where these are preferred.
+    pub binaries: Option<&'a Binaries>,
 }
 
 /// Finds the places for each package.
@@ -94,12 +99,17 @@ pub fn resolve(lockfile: &Lockfile, known: &Known<'_>) -> Resolution {
     for package in lockfile.packages.values().filter(|package| !is_base_package(&package.id.name)) {
         let places = Places::of(package, lockfile, &mut warnings);
         let copy = known.vendored.get(&package.id).cloned();
+        let copy = copy.filter(|copy| !copy.is_binary || known.binaries.is_some());
         let urls = package.urls.iter().cloned().map(Candidate::tarball);
         let mut candidates: Vec<Candidate> = copy.into_iter().chain(urls).collect();
         candidates.extend(at_hand::stored(package, known.project));
         let mut newest = None;
         match places {
             Places::Repositories(repositories, origin) => {
+                let wanted = known.binaries.iter();
+                candidates.extend(
+                    wanted.flat_map(|of| binary::candidates(&package.id, &repositories, lockfile, of)),
+                );
                 let found = in_repositories(package, &repositories, lockfile.r.as_ref(), known.indexes);
                 newest = found.newest;
                 candidates.extend(found.candidates);
@@ -114,7 +124,8 @@ pub fn resolve(lockfile: &Lockfile, known: &Known<'_>) -> Resolution {
             lost.push(ResolveError::Nowhere { package: package.id.clone() });
             continue;
         }
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.checkout.is_none()) {
+        let is_source = |candidate: &&mut Candidate| candidate.checkout.is_none() && !candidate.is_binary;
+        for candidate in candidates.iter_mut().filter(is_source) {
             candidate.sha256 = candidate.sha256.or(package.sha256);
         }
         packages.push(ResolvedPackage { id: package.id.clone(), candidates, newest });
@@ -228,13 +239,6 @@ fn in_order(recorded: Option<&str>, repositories: &[Repository]) -> Vec<String> 
     urls
 }
 
-/// Posit's package managers have binary packages below `__linux__/<system>`, and the
-/// sources of the same packages beside them.
-fn of_sources(url: &str) -> String {
-    let Some((before, after)) = url.split_once("/__linux__/") else { return url.to_owned() };
-    after.split_once('/').map_or_else(|| before.to_owned(), |(_, snapshot)| format!("{before}/{snapshot}"))
-}
-
 struct InRepositories {
     candidates: Vec<Candidate>,
     newest: Option<RVersion>,
@@ -301,7 +305,8 @@ mod tests {
     }
 
     fn resolved(lockfile: &Lockfile, indexes: &BTreeMap<String, PackageIndex>) -> Resolution {
-        let known = Known { indexes, project: &Project::default(), vendored: &Vendored::new() };
+        let (project, vendored) = (Project::default(), Vendored::new());
+        let known = Known { indexes, project: &project, vendored: &vendored, binaries: None };
         resolve(lockfile, &known)
     }
 
@@ -345,18 +350,6 @@ mod tests {
     }
 
     #[test]
-    fn posit_s_binary_packages_are_passed_by() {
-        let cases = [
-            ("https://p3m.dev/cran/__linux__/jammy/2024-05-01", "https://p3m.dev/cran/2024-05-01"),
-            ("https://p3m.dev/cran/__linux__/jammy", "https://p3m.dev/cran"),
-            ("https://p3m.dev/cran/latest", "https://p3m.dev/cran/latest"),
-        ];
-        for (url, sources) in cases {
-            assert_eq!(of_sources(url), sources);
-        }
-    }
-
-    #[test]
     fn a_package_of_bioconductor_is_looked_for_in_all_parts_of_its_release_and_then_in_git() {
         let record = r#""limma": { "Package": "limma", "Version": "3.58.1", "Source": "Bioconductor",
             "git_url": "https://git.bioconductor.org/packages/limma", "git_branch": "RELEASE_3_18",
@@ -379,7 +372,9 @@ mod tests {
             files: ["renv/cellar/own1_1.0.tar.gz".to_owned()].into(),
             home: None,
         };
-        let known = Known { indexes: &BTreeMap::new(), project: &project, vendored: &Vendored::new() };
+        let vendored = Vendored::new();
+        let known =
+            Known { indexes: &BTreeMap::new(), project: &project, vendored: &vendored, binaries: None };
         let resolution = resolve(&lockfile(record), &known);
         let names: Vec<_> = resolution.packages.iter().map(|package| package.id.name.as_str()).collect();
         assert_eq!(names, ["lost1", "own1"], "base packages are passed over");

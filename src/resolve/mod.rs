@@ -2,6 +2,7 @@
 //! source can come from. Pure.
 
 mod at_hand;
+mod binary;
 mod bioconductor;
 mod candidates;
 mod error;
@@ -11,6 +12,7 @@ mod index;
 mod why;
 
 pub use at_hand::{Project, VendorError, Vendored, vendored};
+pub use binary::Binaries;
 pub use bioconductor::BIOCONDUCTOR_URL;
 pub use candidates::{Candidate, Checkout, Known, Resolution, ResolvedPackage, repository_urls, resolve};
 pub use error::ResolveError;

@@ -12,6 +12,7 @@ mod against_renv;
 mod bad_inputs;
 mod bad_tarballs;
 mod bases;
+mod binaries;
 mod builds;
 #[path = "../../bootstrap/tests/it/cases.rs"]
 mod cases;

@@ -108,5 +108,6 @@ fn x1_at(urls: &[&str]) -> Request {
 }
 
 fn pin(url: &str, bytes: &[u8]) -> Pin {
-    Pin { url: url.to_owned(), checkout: None, sha256: sha256(bytes), n_bytes: bytes.len() as u64 }
+    let (sha256, n_bytes) = (sha256(bytes), bytes.len() as u64);
+    Pin { url: url.to_owned(), checkout: None, is_binary: false, sha256, n_bytes }
 }
