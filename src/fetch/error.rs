@@ -136,23 +136,19 @@ fn hint_for(package: &PackageId, tried: &[Tried], newest: Option<&RVersion>) -> 
 }
 
 fn hint_for_git(package: &PackageId, failure: &Failure) -> Option<String> {
-    let hint = match failure {
-        Failure::NoGit => "install git, and see to it that PATH has it",
-        Failure::Git { .. } | Failure::GitTooLong { .. } => {
-            "try `git ls-remote` with that URL: keys, credential helpers and proxies are git's own"
-        }
-        Failure::ManySubmodules { .. } | Failure::Submodule { .. } => {
-            return Some(format!("lock another commit of `{}`, or a release of it", package.name));
-        }
-        Failure::WrongCommit { .. } => {
-            return Some(format!(
-                "the host gives another commit than is locked: lock `{}` again",
-                package.name
-            ));
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
+    let name = &package.name;
+    if matches!(failure, Failure::NoGit) {
+        return Some("install git, and see to it that PATH has it".to_owned());
+    }
+    if matches!(failure, Failure::Git { .. } | Failure::GitTooLong { .. }) {
+        let hint = "try `git ls-remote` with that URL: keys, credential helpers and proxies are git's own";
+        return Some(hint.to_owned());
+    }
+    if matches!(failure, Failure::ManySubmodules { .. } | Failure::Submodule { .. }) {
+        return Some(format!("lock another commit of `{name}`, or a release of it"));
+    }
+    matches!(failure, Failure::WrongCommit { .. })
+        .then(|| format!("the host gives another commit than is locked: lock `{name}` again"))
 }
 
 #[cfg(test)]
