@@ -123,7 +123,6 @@ const VENDORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("object::", &["src/elf/"]),
-    ("ZipArchive", &["src/inventory/"]),
     ("rustix", &["src/sys/", "src/build/tokens.rs"]),
 ];
 
