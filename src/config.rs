@@ -1,7 +1,11 @@
 //! The text of layr.toml to a checked [`Config`]. Pure.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use audit::{AuditConfig, IgnoreConfig, LevelsConfig, LicensesConfig};
 
 use serde::Deserialize;
 
@@ -17,6 +21,7 @@ struct RawConfig {
     slim: RawSlim,
     publish: PublishConfig,
     repositories: BTreeMap<String, String>,
+    audit: AuditConfig,
     functions: BTreeMap<String, RawFunction>,
 }
 
@@ -94,6 +99,8 @@ struct RawFunction {
     #[serde(default)]
     environment: BTreeMap<String, String>,
     role: Option<String>,
+    #[serde(default)]
+    audit: LevelsConfig,
 }
 
 /// What the stages read: every field there, and in range.
@@ -126,6 +133,7 @@ pub struct Config {
     pub publish: PublishConfig,
     /// Where to fetch from instead, by the repository's name.
     pub repositories: BTreeMap<String, String>,
+    pub audit: AuditConfig,
     /// By name; paths are relative to layr.toml.
     pub functions: BTreeMap<String, FunctionConfig>,
 }
@@ -154,6 +162,15 @@ pub struct FunctionConfig {
     pub environment: BTreeMap<String, String>,
     /// ARN of the role that it runs as, once deployed.
     pub role: Option<String>,
+    /// What findings of an audit come to, where not as for all.
+    pub audit: LevelsConfig,
+}
+
+impl Config {
+    /// What findings of an audit come to, by function.
+    pub fn audit_levels(&self) -> BTreeMap<String, LevelsConfig> {
+        self.functions.iter().map(|(name, function)| (name.clone(), function.audit.clone())).collect()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +243,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         plan,
         publish: raw.publish,
         repositories: raw.repositories,
+        audit: raw.audit,
         functions: functions?,
     })
 }
@@ -236,7 +254,7 @@ const MEMORY_MB: u32 = 1024;
 const TIMEOUT_SECONDS: u32 = 30;
 
 fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
-    let RawFunction { lockfile, code, handler, memory, timeout, environment, role } = raw;
+    let RawFunction { lockfile, code, handler, memory, timeout, environment, role, audit } = raw;
     let memory_mb = memory.unwrap_or(MEMORY_MB);
     let timeout_seconds = timeout.unwrap_or(TIMEOUT_SECONDS);
     let value =
@@ -247,7 +265,7 @@ fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
     if !TIMEOUT_RANGE.contains(&timeout_seconds) {
         return Err(value("functions.timeout", timeout_seconds, "between 1 and 900 seconds"));
     }
-    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment, role })
+    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment, role, audit })
 }
 
 fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigError {

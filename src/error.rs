@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::audit::AuditError;
 use crate::base::{BaseError, InvalidRecipe};
 use crate::build::BuildError;
 use crate::config::ConfigError;
@@ -96,6 +97,8 @@ pub enum Error {
     #[error(transparent)]
     Inventory(#[from] InventoryError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Path(#[from] PathError),
@@ -139,12 +142,16 @@ pub enum ExitCode {
     Store = 18,
     /// layr.lock cannot be read, or --locked forbids what would change it.
     LayrLock = 19,
+    /// An audit found what layr.toml denies.
+    Findings = 20,
     /// Packages would not load on the target, or it cannot be described.
     Target = 21,
     /// The function that was invoked failed.
     Function = 22,
     /// What was built again is not the same.
     Differs = 23,
+    /// There are no advisories to audit with, or nothing to audit.
+    Audit = 24,
     /// Ctrl-C, or a request to terminate.
     Interrupted = 130,
 }
@@ -200,6 +207,7 @@ impl Error {
             | Self::Recipe(_)
             | Self::Keep(_)
             | Self::Finish(FinishError::Profile(_))
+            | Self::Audit(AuditError::Policy(_) | AuditError::UnknownSource { .. })
             | Self::Publish(PublishError::NoRegion | PublishError::NotA { .. }) => ExitCode::Usage,
             Self::LayrLock(_) | Self::Inventory(InventoryError::LayrLock(_)) => ExitCode::LayrLock,
             Self::Lockfile { .. } | Self::ReadLockfile { .. } | Self::Inventory(_) => ExitCode::Lockfile,
@@ -221,8 +229,10 @@ impl Error {
             | Self::Pack(PackError::Store(_))
             | Self::Target(TargetError::Store(_))
             | Self::Finish(FinishError::Store(_) | FinishError::Target(TargetError::Store(_)))
+            | Self::Audit(AuditError::Store(_))
             | Self::StoreDamaged { .. }
             | Self::Store(_) => ExitCode::Store,
+            Self::Audit(_) => ExitCode::Audit,
             Self::Base(_) => ExitCode::Base,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
@@ -265,6 +275,7 @@ impl Error {
             Self::Image(error) => error.hint(),
             Self::Inventory(error) => error.hint(),
             Self::Emit(error) => Some(error.hint()),
+            Self::Audit(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {

@@ -42,6 +42,9 @@ pub mod engine;
 // R as a layer, and a Lambda on this machine.
 pub mod runtime;
 
+// What is in layers, held against advisories, licences and a policy.
+pub mod audit;
+
 // What functions cost.
 pub mod cost;
 

@@ -10,6 +10,7 @@ use crate::model::LayerVersionArn;
 use crate::publish::{Aws, PublishError};
 use crate::report::Terminal;
 use crate::sys::fs;
+use crate::sys::interrupt::Interrupt;
 
 /// Flags that they share.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,7 @@ pub(super) struct Cloud {
     pub(super) regions: Vec<String>,
     pub(super) config: Config,
     pub(super) report: Terminal,
+    pub(super) interrupt: Interrupt,
 }
 
 impl CloudArgs {
@@ -39,7 +41,8 @@ impl CloudArgs {
         if global.offline {
             return Err(Error::Usage("--offline forbids the network, and AWS is nowhere else".to_owned()));
         }
-        let aws = Aws::new(self.profile.as_deref(), global.interrupt()?).map_err(PublishError::Cloud)?;
+        let interrupt = global.interrupt()?;
+        let aws = Aws::new(self.profile.as_deref(), interrupt.clone()).map_err(PublishError::Cloud)?;
         let mut regions = self.regions.clone();
         if regions.is_empty() {
             regions.clone_from(&config.publish.regions);
@@ -52,7 +55,7 @@ impl CloudArgs {
         if regions.is_empty() {
             return Err(PublishError::NoRegion.into());
         }
-        Ok(Cloud { aws, regions, config, report: global.reporter() })
+        Ok(Cloud { aws, regions, config, report: global.reporter(), interrupt })
     }
 
     pub(super) fn manifest(&self) -> Result<Manifest, Error> {

@@ -15,7 +15,7 @@ pub(super) fn read(what: &Path) -> Result<Inventory, Error> {
     Ok(inventory::read(&path, &function)?)
 }
 
-fn find(what: &Path) -> Result<(PathBuf, Option<String>), Error> {
+pub(super) fn find(what: &Path) -> Result<(PathBuf, Option<String>), Error> {
     if fs::is_dir(what) {
         return Ok((what.join(manifest::FILE_NAME), None));
     }

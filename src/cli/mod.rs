@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment is read here, and nowhere else")]
 
+mod audit;
 mod base;
 mod build;
 mod cache;
@@ -107,6 +108,8 @@ enum Command {
     Check(check::Args),
     /// Why a package is there: what needs it
     Why(why::Args),
+    /// Vulnerabilities, licences, and what else is to be known of packages before they are used
+    Audit(audit::Args),
     /// All sources in a folder that needs no network
     Vendor(vendor::Args),
     /// Layers in dist/ to layer versions in AWS, each content once
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Check(args) => return check::run(args, &cli.global, stdout),
+        Command::Audit(args) => return audit::run(args, &cli.global, stdout),
         Command::Why(args) => why::run(args, &cli.global, stdout),
         Command::Vendor(args) => vendor::run(args, &cli.global, stdout),
         Command::Build(args) => build::run(args, &cli.global, stdout),
@@ -207,6 +211,7 @@ fn asks_for_json(command: &Command) -> bool {
         Command::Build(args) => args.json,
         Command::Plan(args) => args.json,
         Command::Check(args) => args.json,
+        Command::Audit(args) => audit::asks_for_json(args),
         Command::Why(args) => args.json,
         Command::Runtime(runtime::Command::Build(args)) => args.json,
         Command::Verify(args) => args.json,

@@ -207,7 +207,7 @@ impl Settings {
         Ok(self.request_for(functions, config, has_config)?.0)
     }
 
-    fn request_for(
+    pub(super) fn request_for(
         &self,
         functions: Vec<FunctionRequest>,
         config: Config,
@@ -259,7 +259,7 @@ impl Settings {
     }
 }
 
-fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<FunctionRequest>, Error> {
+pub(super) fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<FunctionRequest>, Error> {
     if lockfiles.is_empty() && !config.functions.is_empty() {
         let functions = config.functions.iter().map(|(name, function)| FunctionRequest {
             name: name.clone(),

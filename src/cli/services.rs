@@ -33,11 +33,29 @@ impl Global {
 
     /// `overrides`: the lockfile's repository URLs, and where to fetch from instead.
     pub(super) fn services(&self, overrides: Vec<(String, String)>) -> Result<Services, Error> {
-        let interrupt = self.interrupt()?;
+        self.services_for(overrides, self.offline)
+    }
+
+    /// The same, for a command that may do without the network.
+    pub(super) fn services_for(
+        &self,
+        overrides: Vec<(String, String)>,
+        offline: bool,
+    ) -> Result<Services, Error> {
+        self.services_until(self.interrupt()?, overrides, offline)
+    }
+
+    /// The same, for a command that has an ear for Ctrl-C already.
+    pub(super) fn services_until(
+        &self,
+        interrupt: Interrupt,
+        overrides: Vec<(String, String)>,
+        offline: bool,
+    ) -> Result<Services, Error> {
         let store = Store::open(&self.absolute_store_root()?)?;
         let report = Box::new(self.reporter());
         let options = HttpOptions {
-            offline: self.offline,
+            offline,
             n_parallel: N_DOWNLOADS,
             overrides,
             stall: Duration::from_secs(self.http_timeout.max(1)),
@@ -49,7 +67,7 @@ impl Global {
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        Ok(Services { store, http, report, interrupt, offline: self.offline, home, search_path })
+        Ok(Services { store, http, report, interrupt, offline, home, search_path })
     }
 
     /// Ctrl-C from here on; once for a run.

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::project::{Settings, VerifyHashesArg};
 use crate::config::Config;
 use crate::error::Error;
-use crate::lockfile::Lockfile;
+use crate::lockfile::{CRAN_URL, Lockfile};
 use crate::pipeline::{Binary, BuildRequest};
 use crate::resolve::BIOCONDUCTOR_URL;
 use crate::sys::fs;
@@ -57,7 +57,8 @@ enum BinaryArg {
 }
 
 /// Names for places that lockfiles mean without declaring them.
-const PLACES: [(&str, &str); 4] = [
+const PLACES: [(&str, &str); 5] = [
+    ("CRAN", CRAN_URL),
     ("Bioconductor", BIOCONDUCTOR_URL),
     ("GitHub", "https://api.github.com"),
     ("GitLab", "https://gitlab.com"),

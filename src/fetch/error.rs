@@ -26,6 +26,8 @@ pub enum FetchError {
     Unlisted { package: PackageId, detail: String },
     #[error("`{}` is there already", .path.display())]
     NotFresh { path: std::path::PathBuf },
+    #[error("failed to fetch `{url}`: {failure}")]
+    NotThere { url: String, failure: Failure },
     #[error("failed to set up the network client: {detail}")]
     Client { detail: String },
     #[error(transparent)]
@@ -67,6 +69,10 @@ impl FetchError {
             Self::Refused { package, .. } => Some(format!(
                 "do not install `{package}` by other means either, until you know who made that file"
             )),
+            Self::NotThere { failure: Failure::Offline, .. } => Some("run without `--offline`".to_owned()),
+            Self::NotThere { .. } => {
+                Some("check the address, the network and its proxy variables".to_owned())
+            }
             Self::TwoSources { .. } => Some("vendor the functions into folders of their own".to_owned()),
             Self::NotFresh { .. } | Self::Unlisted { .. } | Self::Interrupted => None,
             Self::Client { .. } => {

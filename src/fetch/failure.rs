@@ -157,7 +157,7 @@ impl Failure {
     }
 
     /// Whether the URL simply has no such thing.
-    pub(super) fn is_not_there(&self) -> bool {
+    pub fn is_not_there(&self) -> bool {
         matches!(self, Self::NoSuchFile | Self::Status { status: 404 | 410, .. })
     }
 }

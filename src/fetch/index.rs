@@ -5,15 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::read::MultiGzDecoder;
 
-use super::download::{open_source, unreadable};
 use super::failure::Fault;
 use super::http::Http;
-use super::url::{file_path, redacted};
+use super::url::redacted;
+use super::whole::read;
 use super::{Context, Failure, FetchError, sniff};
 use crate::model::Sha256Digest;
 use crate::report::{Event, Report};
 use crate::store::{IndexRecord, Kind, Store, StoreError};
-use crate::sys::fs;
 use crate::sys::hash::sha256;
 
 /// A copy that is younger is used without asking: runs follow each other closely.
@@ -86,10 +85,10 @@ fn kept(record: &IndexRecord, store: &Store) -> Result<Option<String>, StoreErro
 /// The compressed form first; small repositories have the other one only.
 fn asked_for(asked: &str, context: Context<'_>) -> Result<String, Fault> {
     let compressed = format!("{asked}.gz");
-    let bytes = match context.http.retrying(&compressed, || read(&compressed, context)) {
+    let bytes = match context.http.retrying(&compressed, || read(&compressed, LARGEST_BYTES, context)) {
         // S3 answers 403 where there is nothing.
         Err(Fault::There(Failure::NoSuchFile | Failure::Status { status: 403 | 404 | 410, .. })) => {
-            context.http.retrying(asked, || read(asked, context))?
+            context.http.retrying(asked, || read(asked, LARGEST_BYTES, context))?
         }
         bytes => unpacked(&bytes?)?,
     };
@@ -97,25 +96,6 @@ fn asked_for(asked: &str, context: Context<'_>) -> Result<String, Fault> {
         return Err(Failure::NotGzip { what: "an HTML page".to_owned() }.into());
     }
     Ok(lossy(bytes))
-}
-
-/// All bytes of a small file.
-fn read(url: &str, context: Context<'_>) -> Result<Vec<u8>, Fault> {
-    let too_large = Failure::TooLarge { limit: LARGEST_BYTES };
-    let mut bytes = Vec::new();
-    if let Some(path) = file_path(url) {
-        let source = open_source(&path)?.take(LARGEST_BYTES + 1);
-        { source }.read_to_end(&mut bytes).map_err(fs::at("read", &path)).map_err(unreadable)?;
-        return if bytes.len() as u64 > LARGEST_BYTES { Err(too_large.into()) } else { Ok(bytes) };
-    }
-    let mut answer = context.http.get(url, None, context.report)?;
-    while let Some(chunk) = answer.next()? {
-        bytes.extend_from_slice(chunk.as_ref());
-        if bytes.len() as u64 > LARGEST_BYTES {
-            return Err(too_large.into());
-        }
-    }
-    Ok(bytes)
 }
 
 fn unpacked(compressed: &[u8]) -> Result<Vec<u8>, Failure> {

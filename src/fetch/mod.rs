@@ -13,6 +13,7 @@ mod failure;
 mod git;
 mod http;
 mod index;
+mod look;
 mod netrc;
 mod pace;
 mod partial;
@@ -25,6 +26,7 @@ mod url;
 mod vendor;
 mod verify;
 mod walk;
+mod whole;
 mod zip;
 
 use std::sync::OnceLock;
@@ -35,10 +37,12 @@ pub use error::{FetchError, Tried};
 pub use failure::Failure;
 pub use http::{Http, HttpOptions};
 pub use index::fetch_index;
+pub use look::each_file;
 pub use policy::{Flaw, Violation};
 pub use unpack::unpack;
 pub use url::{redacted, without_secrets};
 pub use vendor::{VendorReport, vendor};
+pub use whole::{fetch_digest, fetch_whole, is_there};
 
 use self::failure::Fault;
 use crate::model::{Description, PackageId, Sha256Digest};

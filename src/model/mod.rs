@@ -28,7 +28,7 @@ pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
 pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder, is_reference};
 pub use limits::{LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};
 pub use package_name::{InvalidPackageName, PackageName};
-pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version};
+pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version, compare_version_texts};
 
 /// A package at an exact version: what a lockfile locks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,16 +24,9 @@ impl RVersion {
         &self.0
     }
 
-    fn components(&self) -> impl Iterator<Item = &str> {
-        self.0.split(['.', '-']).map(|digits| {
-            let significant = digits.trim_start_matches('0');
-            if significant.is_empty() { "0" } else { significant }
-        })
-    }
-
     /// The first two numbers, `4.5` of `4.5.0`: what R's compatibility goes by.
     pub fn minor_series(&self) -> String {
-        self.components().take(2).collect::<Vec<_>>().join(".")
+        components(&self.0).take(2).collect::<Vec<_>>().join(".")
     }
 }
 
@@ -41,10 +34,7 @@ impl FromStr for RVersion {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let numbers = text.split(['.', '-']);
-        let valid = text.len() <= 64
-            && numbers.clone().count() >= 2
-            && numbers.clone().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let valid = text.len() <= MOST_CHARACTERS && text.contains(['.', '-']) && is_numbers(text);
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidVersion(text.chars().take(80).collect())) }
     }
 }
@@ -55,6 +45,20 @@ impl fmt::Display for RVersion {
     }
 }
 
+const MOST_CHARACTERS: usize = 64;
+
+/// Whether it is one number, or several separated by `.` or `-`.
+fn is_numbers(text: &str) -> bool {
+    text.split(['.', '-']).all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn components(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['.', '-']).map(|digits| {
+        let significant = digits.trim_start_matches('0');
+        if significant.is_empty() { "0" } else { significant }
+    })
+}
+
 /// Numbers of any length, without leading zeros.
 fn compare_numbers(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
@@ -63,7 +67,18 @@ fn compare_numbers(a: &str, b: &str) -> Ordering {
 /// The order of `utils::compareVersion`: where one version begins with the other, the
 /// longer is the later. For sorting: which of two releases is newer.
 pub fn compare_version(a: &RVersion, b: &RVersion) -> Ordering {
-    let (mut left, mut right) = (a.components(), b.components());
+    by_length(&a.0, &b.0)
+}
+
+/// [`compare_version`] of texts that need not be versions of packages: to
+/// `compareVersion`, one number is enough. `None` where R has no answer either.
+pub fn compare_version_texts(a: &str, b: &str) -> Option<Ordering> {
+    let are_numbers = [a, b].into_iter().all(|text| text.len() <= MOST_CHARACTERS && is_numbers(text));
+    are_numbers.then(|| by_length(a, b))
+}
+
+fn by_length(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (components(a), components(b));
     loop {
         match (left.next(), right.next()) {
             (None, None) => return Ordering::Equal,
@@ -80,7 +95,7 @@ pub fn compare_version(a: &RVersion, b: &RVersion) -> Ordering {
 /// The order of R's operators `<`, `==`, …: missing numbers count as zero. It is what
 /// `Imports: cli (>= 3.6.0)` is held against.
 pub fn compare_numeric(a: &RVersion, b: &RVersion) -> Ordering {
-    let (mut left, mut right) = (a.components(), b.components());
+    let (mut left, mut right) = (components(&a.0), components(&b.0));
     loop {
         let (x, y) = (left.next(), right.next());
         if x.is_none() && y.is_none() {
@@ -141,6 +156,20 @@ mod tests {
         for (a, b, by_length, by_value) in cases {
             assert_eq!(compare_version(&version(a), &version(b)), by_length, "compareVersion({a}, {b})");
             assert_eq!(compare_numeric(&version(a), &version(b)), by_value, "{a} <=> {b}");
+        }
+    }
+
+    #[test]
+    fn to_compare_version_one_number_is_a_version() {
+        use Ordering::{Greater, Less};
+        let cases = [
+            ("2", "2.0", Some(Less)),
+            ("2.0", "1", Some(Greater)),
+            ("1.0-rc1", "1.0", None),
+            ("", "1", None),
+        ];
+        for (a, b, order) in cases {
+            assert_eq!(compare_version_texts(a, b), order, "{a} and {b}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The only place that knows the order of the stages: lockfiles to layers.
 
+mod audit;
 mod check;
 mod finishing;
 mod loading;
@@ -17,6 +18,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use audit::{
+    LicenceTexts, Risks, Sources, fetch_again, known_sources, licence_texts, look_into, sources, standings,
+};
 pub use check::{CheckReport, FunctionCheck, FunctionWhy, check, vendor, why};
 pub use hashes::VerifyHashes;
 pub use memory::catalogue;

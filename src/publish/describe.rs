@@ -23,6 +23,18 @@ pub(super) fn description(layer: &ManifestLayer, manifest: &Manifest) -> String 
     format!("{head}{packages}{tail}")
 }
 
+/// What a description of ours says: the R, and the packages where all are listed.
+pub(super) fn read(description: &str) -> Option<(String, Option<Vec<String>>)> {
+    let (r, rest) = description.strip_prefix("R ")?.split_once(": ")?;
+    let (packages, _) = rest.split_once("; content ")?;
+    let listed: Vec<String> = packages.split(", ").map(str::to_owned).collect();
+    let is_package = |text: &String| {
+        let mut words = text.split(' ');
+        words.next().is_some_and(|name| !name.is_empty()) && words.next().is_some() && words.next().is_none()
+    };
+    Some((r.to_owned(), listed.iter().all(is_package).then_some(listed)))
+}
+
 /// The different licences of the layer's packages.
 pub(super) fn license(layer: &ManifestLayer, manifest: &Manifest) -> String {
     let packages = manifest.functions.iter().flat_map(|function| &function.packages);
@@ -73,6 +85,16 @@ mod tests {
             "R 4.5.0: R6 2.6.1; content 12a523c9d44303e1; layr.lock 9f86d081884c7d65; by layr"
         );
         assert_eq!(license(&manifest.layers[0], &manifest), "MIT + file LICENSE");
+    }
+
+    #[test]
+    fn a_description_is_read_back_where_it_lists_all() {
+        let mut manifest = fixture();
+        let told = read(&description(&manifest.layers[0], &manifest)).unwrap();
+        assert_eq!(told, ("4.5.0".to_owned(), Some(vec!["R6 2.6.1".to_owned()])));
+        manifest.layers[0].packages = (0..200).map(|n| format!("package{n} 1.0")).collect();
+        assert_eq!(read(&description(&manifest.layers[0], &manifest)).unwrap().1, None);
+        assert_eq!(read("somebody else's layer"), None);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl CloudError {
         matches!(self.cause, Cause::Refused { status: 404, .. })
     }
 
+    /// Whether it is there, perhaps, for others.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.cause, Cause::Refused { status: 403, .. })
+    }
+
     pub(super) fn is_interrupted(&self) -> bool {
         self.cause == Cause::Interrupted
     }

@@ -48,7 +48,7 @@ impl PackageIndex {
     }
 
     /// The newest version of the package that is current.
-    pub(super) fn newest(&self, name: &PackageName) -> Option<&RVersion> {
+    pub fn newest(&self, name: &PackageName) -> Option<&RVersion> {
         let versions = self.packages.get(name)?.iter().map(|listing| &listing.version);
         versions.max_by(|a, b| compare_version(a, b))
     }

@@ -132,7 +132,7 @@ impl Store {
                 self.mark_tree(tree, &mut needed)?;
             }
         }
-        for kind in [Kind::Source, Kind::Archive, Kind::Index] {
+        for kind in [Kind::Source, Kind::Archive, Kind::Index, Kind::Advisories] {
             for path in self.records(kind)? {
                 let record = parse::<OfBlob>(&path)?;
                 needed.extend(record.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()));

@@ -29,8 +29,8 @@ pub use blobs::{BlobReader, BlobWriter};
 pub use error::StoreError;
 pub use gc::{GcReport, StoreStats, VerifyReport};
 pub use records::{
-    ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, Kind, LibraryRecord, LoadRecord, OwnerRecord,
-    RuntimeLibrary, RuntimeRecord, SourceRecord,
+    AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, Kind, LibraryRecord, LoadRecord,
+    OwnerRecord, RuntimeLibrary, RuntimeRecord, SourceRecord,
 };
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};

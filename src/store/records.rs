@@ -27,6 +27,8 @@ pub enum Kind {
     Index,
     /// Hash of what a runtime layer is made of to [`RuntimeRecord`].
     Runtime,
+    /// Hash of a source of advisories to [`AdvisoriesRecord`].
+    Advisories,
 }
 
 /// A package that was built.
@@ -136,8 +138,17 @@ pub struct IndexRecord {
     pub fetched_at: u64,
 }
 
+/// Advisories as they were fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvisoriesRecord {
+    /// Of their text, in the form of whoever keeps them; hexadecimal.
+    pub sha256: String,
+    /// Where they are from, in the same one's form.
+    pub origin: serde_json::Value,
+}
+
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Build,
         Self::Timing,
         Self::Finish,
@@ -146,6 +157,7 @@ impl Kind {
         Self::Archive,
         Self::Index,
         Self::Runtime,
+        Self::Advisories,
     ];
 
     fn folder(self) -> &'static str {
@@ -158,6 +170,7 @@ impl Kind {
             Self::Archive => "archive",
             Self::Index => "index",
             Self::Runtime => "runtime",
+            Self::Advisories => "advisories",
         }
     }
 

@@ -7,3 +7,4 @@ pub mod hash;
 pub mod interrupt;
 pub mod pipe;
 pub mod process;
+pub mod threads;

@@ -49,7 +49,7 @@ cat(paste(by_length, by_value), sep = "\n")
 "#;
 
 /// What a script says that runs in the base, beside a folder `files`.
-fn r(script: &str, files: &BTreeMap<String, Vec<u8>>) -> Option<String> {
+pub(crate) fn r(script: &str, files: &BTreeMap<String, Vec<u8>>) -> Option<String> {
     let base = base()?;
     let rootfs = if base.join("rootfs").is_dir() { base.join("rootfs") } else { base };
     let folder = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ fn dependencies_are_those_that_package_dependencies_finds() {
 }
 
 /// All versions in the lockfiles, and odd ones.
-fn versions() -> Vec<RVersion> {
+pub(crate) fn versions() -> Vec<RVersion> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lockfiles");
     let mut found: BTreeSet<RVersion> = BTreeSet::new();
     for path in files_in(&folder) {

@@ -177,6 +177,65 @@ fn gc_keeps_what_a_function_a_manifest_or_a_sharer_refers_to() {
 }
 
 #[test]
+fn a_fleet_tells_which_functions_hold_what() {
+    let Some(cloud) = Cloud::new() else { return };
+    let region = "ca-central-1";
+    let layers = project(&cloud, "fleeting", region);
+    let arn = cloud.recorded(&layers[0], region).unwrap();
+    cloud.layr(&["deploy", "--publish-version"]).succeeded();
+    // Whoever audits an account has no layers.json: the layers say themselves what they hold.
+    std::fs::remove_dir_all(cloud.world.path("project/dist")).unwrap();
+    let fleet = |package: &str| cloud.layr(&["audit", "fleet", package]).succeeded().stdout.clone();
+    let told = fleet("fleeting < 1.1");
+    assert_eq!(told.lines().count(), 6, "three layers of $LATEST and of version 1: {told}");
+    assert!(told.contains(&format!("fleeting 1.0\tfleeting:1\t{region}\t{arn}\n")), "{told}");
+    assert_eq!(fleet("fleeting > 1.0"), "");
+    assert_eq!(fleet("jsonlite"), "");
+    looks_into_layers_that_do_not_say(&cloud, region);
+    let record = serde_json::json!({
+        "id": "A-1", "modified": "2026-01-01T00:00:00Z",
+        "affected": [{ "package": { "ecosystem": "CRAN", "name": "fleeting" }, "versions": ["1.0"] }],
+    });
+    cloud.world.write("project/db/A-1.json", record.to_string());
+    let audited = cloud.layr(&["audit", "fleet", "--db", "db", "--as-of", "2026-11-24"]);
+    audited.problem(
+        20,
+        &["audited fleeting:1 (ca-central-1): 3 of 3 packages", "deny  vulnerable  fleeting 1.0  A-1", &arn],
+    );
+}
+
+/// A layer of so many packages that its description cannot list them is downloaded.
+fn looks_into_layers_that_do_not_say(cloud: &Cloud, region: &str) {
+    let tree = "12".repeat(32);
+    let names: Vec<String> = (0..60).map(|at| format!("package{at}")).collect();
+    let lines = names.iter().map(|name| {
+        format!("{{\"kind\":\"package\",\"name\":\"{name}\",\"version\":\"1.0\",\"tree\":\"{tree}\"}}\n")
+    });
+    let list: String = lines.collect();
+    let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&list));
+    let mut files = vec![(format!("layr/{}.jsonl", &digest[..16]), list.into_bytes())];
+    files.extend(names.iter().map(|name| {
+        let text = format!("Package: {name}\nVersion: 1.0\nLicense: MIT\nBuilt: R 4.5.0; ; ; unix\n");
+        (format!("R/library/{name}/DESCRIPTION"), text.into_bytes())
+    }));
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    let mut layer = cloud.layer("manifold", crate::cloud::zip(&files));
+    layer["packages"] = names.iter().map(|name| format!("{name} 1.0")).collect();
+    let names = cloud.manifest(&[layer]);
+    cloud.layr(&["publish"]).succeeded();
+    let arn = cloud.recorded(&names[0], region).unwrap();
+    cloud.aws(
+        region,
+        &["lambda", "update-function-configuration", "--function-name", "fleeting", "--layers", &arn],
+    );
+    std::fs::remove_dir_all(cloud.world.path("project/dist")).unwrap();
+    let told = cloud.layr(&["audit", "fleet", "package59", "--json"]).succeeded().json();
+    assert_eq!(told["functions"][0]["layer"], arn.as_str(), "{told}");
+    assert_eq!(told["functions"].as_array().unwrap().len(), 1, "{told}");
+}
+
+#[test]
 fn cost_and_policy_need_no_account() {
     let world = crate::world::World::new();
     let cost = world.layr(&["cost", "--memory", "512", "--duration", "600000", "--calls", "30"]);

@@ -7,8 +7,10 @@
     reason = "a test may panic, touch the disk, and say what it skips"
 )]
 
+mod advisories;
 mod against_r;
 mod against_renv;
+mod auditing;
 mod bad_inputs;
 mod bad_tarballs;
 mod bases;

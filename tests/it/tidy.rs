@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("elf", &["model"]),
     ("compare", &["elf"]),
     ("provenance", &["manifest"]),
+    ("audit", &["model", "sys", "lockfile", "resolve", "store", "config", "inventory"]),
     ("loading", &["model", "sys", "store", "engine", "target"]),
     ("target", &["model", "sys", "store", "elf"]),
     ("finish", &["model", "sys", "report", "store", "target"]),
@@ -52,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "emit",
             "image",
             "inventory",
+            "audit",
             "base",
             "engine",
             "target",
@@ -85,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "runtime",
             "compare",
             "provenance",
+            "audit",
             "layr_lock",
             "manifest",
             "error",
@@ -98,7 +101,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("tokio", &["src/fetch/http.rs", "src/runtime/local/http.rs", "src/publish/aws/"]),
     ("hyper", &["src/runtime/local/http.rs"]),
     ("uuid", &["src/runtime/local/"]),
-    ("jiff", &["src/runtime/local/"]),
+    ("jiff", &["src/runtime/local/", "src/audit/", "src/cli/audit/"]),
     ("base64", &["src/runtime/local/", "src/fetch/credentials.rs", "src/model/digest.rs"]),
     ("form_urlencoded", &["src/runtime/local/url.rs"]),
     ("aws_config", &["src/publish/aws/"]),
@@ -109,9 +112,21 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("ctrlc", &["src/cli/"]),
     ("indicatif", &["src/report/terminal.rs"]),
     ("prost", &["src/store/"]),
-    ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/"]),
+    ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/", "src/audit/import.rs"]),
     ("tar::", &["src/base/", "src/fetch/", "src/image/"]),
-    ("flate2", &["src/pack/chunks.rs", "src/fetch/", "src/compare/rdata.rs", "src/image/layout.rs"]),
+    (
+        "flate2",
+        &[
+            "src/pack/chunks.rs",
+            "src/fetch/",
+            "src/compare/rdata.rs",
+            "src/image/layout.rs",
+            "src/audit/serialized.rs",
+        ],
+    ),
+    ("yaml_serde", &["src/audit/osv.rs"]),
+    ("cvss", &["src/audit/osv.rs"]),
+    ("spdx::", &["src/audit/licence.rs", "src/audit/policy.rs"]),
     (
         "toml::",
         &[
@@ -132,7 +147,9 @@ const PURE: &[&str] = &[
     "src/hashes/",
     "src/lockfile/",
     "src/resolve/",
+    "src/audit/",
     "src/config.rs",
+    "src/config/",
     "src/diff/",
     "src/inventory/locked.rs",
     "src/inventory/manifest.rs",
@@ -175,6 +192,9 @@ const PURE: &[&str] = &[
     "src/store/tree.rs",
     "src/target/policy.rs",
 ];
+
+/// Files among them that do more: they read and keep, or say what went wrong with that.
+const NOT_PURE: &[&str] = &["src/audit/error.rs", "src/audit/import.rs", "src/audit/stored.rs"];
 
 const IMPURE: &[&str] = &[
     "sys::fs",
@@ -228,7 +248,7 @@ fn a_vendor_s_crate_is_spoken_of_in_one_place() {
 #[test]
 fn pure_files_do_nothing_but_compute() {
     for (path, text) in sources("src") {
-        if PURE.iter().any(|place| path.starts_with(place)) {
+        if PURE.iter().any(|place| path.starts_with(place)) && !NOT_PURE.contains(&path.as_str()) {
             for word in IMPURE {
                 let used = without_tests(&text).lines().any(|line| !is_comment(line) && line.contains(word));
                 assert!(!used, "{path} is pure, and must not use `{word}`");

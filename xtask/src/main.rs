@@ -21,6 +21,7 @@ Usage: cargo xtask TASK
   test                      check everything: formatting, lints, tests, documentation
   bench [--runs N]          time layr beside install.packages() and renv; writes docs/benchmarks.md
   bench runtime [--runs N]  time layr's bootstrap beside other ways to run R on Lambda
+  bench audit               time layr audit against 50,000 advisories; writes docs/benchmarks-audit.md
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
   bench packages            build many packages twice, and hold bytes and sizes against each other
@@ -52,6 +53,7 @@ fn run(words: &[&str]) -> Result<()> {
             bench::runtime::bench(n_runs.parse().context("N is not a number")?)
         }
         ["bench", "--runs", n_runs] => bench::bench(n_runs.parse().context("N is not a number")?),
+        ["bench", "audit"] => bench::audit::bench(),
         ["bench", "plan"] => bench::plan::plan(None, false),
         ["bench", "plan", "--json"] => bench::plan::plan(None, true),
         ["bench", "plan", "--history", file] => bench::plan::plan(Some(file), false),

@@ -11,6 +11,7 @@ use aws_sdk_lambda::types::{
 
 use super::super::deploy::{Answer, Code, FunctionState, RUNTIME, Settings};
 use super::super::error::{Cause, CloudError};
+use super::super::fleet::FleetFunction;
 use super::layers::architecture;
 use super::{Aws, Call};
 use crate::model::{Architecture, ArchiveDigest, Sha256Digest};
@@ -182,6 +183,28 @@ impl Aws {
 
     /// The layers that any version of any function in a region has.
     pub(in super::super) fn layers_in_use(&self, region: &str) -> Result<Vec<String>, CloudError> {
+        let functions = self.functions(region)?;
+        let layers = functions.iter().flat_map(FunctionConfiguration::layers);
+        Ok(layers.filter_map(|layer| layer.arn()).map(str::to_owned).collect())
+    }
+
+    /// Every version of every function in a region that has layers.
+    pub(in super::super) fn functions_with_layers(
+        &self,
+        region: &str,
+    ) -> Result<Vec<FleetFunction>, CloudError> {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let functions = self.functions(region)?;
+        let read = functions.iter().map(|function| FleetFunction {
+            region: region.to_owned(),
+            name: text(function.function_name()),
+            version: text(function.version()),
+            layers: function.layers().iter().filter_map(|layer| layer.arn()?.parse().ok()).collect(),
+        });
+        Ok(read.filter(|function| !function.layers.is_empty()).collect())
+    }
+
+    fn functions(&self, region: &str) -> Result<Vec<FunctionConfiguration>, CloudError> {
         let call = Call::read("ListFunctions", region);
         let client = self.lambda(region);
         let (mut found, mut marker) = (Vec::new(), None::<String>);
@@ -194,8 +217,7 @@ impl Aws {
                     .set_marker(marker.clone())
                     .send()
             })?;
-            let layers = page.functions().iter().flat_map(FunctionConfiguration::layers);
-            found.extend(layers.filter_map(|layer| layer.arn()).map(str::to_owned));
+            found.extend_from_slice(page.functions());
             match page.next_marker {
                 Some(next) if !next.is_empty() => marker = Some(next),
                 _ => return Ok(found),

@@ -13,6 +13,9 @@ use super::super::{Content, NewVersion};
 use super::{Aws, Call};
 use crate::model::{Architecture, ArchiveDigest, LayerVersionArn, Sha256Digest};
 
+/// What a layer version says of itself, and where its zip can be had for some minutes.
+pub(in super::super) type DescriptionAndPlace = (Option<String>, Option<String>);
+
 /// Entries of a page; Lambda gives no more.
 const PAGE: i32 = 50;
 
@@ -89,6 +92,27 @@ impl Aws {
             version => {
                 let content = version?.content;
                 digest(content.as_ref().and_then(|content| content.code_sha256()), call).map(Some)
+            }
+        }
+    }
+
+    /// A version's description, and where its zip can be had; `None` where it was deleted, or
+    /// is not ours to see.
+    pub(in super::super) fn layer_version(
+        &self,
+        arn: &LayerVersionArn,
+    ) -> Result<Option<DescriptionAndPlace>, CloudError> {
+        let call = Call::read("GetLayerVersion", arn.region());
+        let client = self.lambda(arn.region());
+        // By the layer's ARN: it may be another account's.
+        let layer = arn.to_string().rsplit_once(':').map(|(layer, _)| layer.to_owned()).unwrap_or_default();
+        let ask = || client.get_layer_version().layer_name(&layer).version_number(number(arn)).send();
+        match self.call(call, ask) {
+            Err(error) if error.is_not_found() || error.is_forbidden() => Ok(None),
+            version => {
+                let version = version?;
+                let location = version.content.and_then(|content| content.location);
+                Ok(Some((version.description, location)))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `lockfiles/typical.lock` to times: layr beside what people use otherwise, on the same
 //! machine in the same run, since times of other days and machines say nothing.
 
+pub mod audit;
 mod measure;
 pub mod packages;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! AWS on loopback for tests: moto's server, and a proxy that adds what moto lacks.
 
+mod content;
 mod faults;
 mod message;
 mod proxy;

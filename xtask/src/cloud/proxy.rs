@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::content::Zips;
 use super::faults::{Fate, Weather};
 use super::message::Message;
 use super::rules;
@@ -30,6 +31,9 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     behind: SocketAddr,
+    /// Of this proxy itself.
+    url: String,
+    zips: Mutex<Zips>,
     weather: Mutex<Weather>,
     /// `METHOD /path`, in the order of arrival.
     requests: Mutex<Vec<String>>,
@@ -48,6 +52,8 @@ impl Proxy {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             behind,
+            url: format!("http://{address}"),
+            zips: Mutex::default(),
             weather: Mutex::new(weather),
             requests: Mutex::default(),
             arrivals: Mutex::default(),
@@ -155,13 +161,21 @@ impl Shared {
     }
 
     fn answer(&self, request: &Message) -> io::Result<Message> {
+        if let Some(zip) = lock(&self.zips).get(request) {
+            return Ok(zip);
+        }
         if let Some(refusal) = rules::refusal(request) {
             return Ok(refusal);
         }
         if let Some(refusal) = self.refusal_by_state(request)? {
             return Ok(refusal);
         }
-        Ok(rules::paginated(request, self.forward(&rules::translated(request))?))
+        lock(&self.zips).note(request);
+        let answer = rules::paginated(request, self.forward(&rules::translated(request))?);
+        match (request.method(), &rules::parts(request)[..]) {
+            ("GET", ["layers", _, "versions", _]) => Ok(lock(&self.zips).placed(answer, &self.url)),
+            _ => Ok(answer),
+        }
     }
 
     fn forward(&self, request: &Message) -> io::Result<Message> {
