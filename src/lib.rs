@@ -51,6 +51,8 @@ pub mod cost;
 // What packages are in a thing, whichever file it is, and what can be said of that.
 pub mod inventory;
 pub mod diff;
+pub mod sbom;
+pub mod page;
 
 // The order of the stages, and what they all share.
 pub mod cli;

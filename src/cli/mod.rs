@@ -22,7 +22,9 @@ mod plan_table;
 mod policy;
 mod project;
 mod publish;
+mod report;
 mod runtime;
+mod sbom;
 mod services;
 mod share;
 mod sources;
@@ -130,6 +132,10 @@ enum Command {
     Policy(policy::Args),
     /// What is between two lockfiles, builds or layers
     Diff(diff::Args),
+    /// What is in a function or a layer, as a bill of materials
+    Sbom(sbom::Args),
+    /// One page on what is in the layers, what it costs, and why it is there
+    Report(report::Args),
     /// The environments that packages are built in
     #[command(subcommand)]
     Base(base::Command),
@@ -199,6 +205,8 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Cost(args) => cost::run(args, &cli.global, stdout),
         Command::Policy(args) => policy::run(args, &cli.global, stdout),
         Command::Diff(args) => diff::run(args, &cli.global, stdout),
+        Command::Sbom(args) => sbom::run(args, &cli.global, stdout),
+        Command::Report(args) => report::run(args, &cli.global, stdout),
         Command::Base(command) => base::run(command, &cli.global, stdout),
         Command::Target(command) => target::run(command, stdout),
         Command::Cache(command) => cache::run(command, &cli.global, stdout),
@@ -226,6 +234,8 @@ fn asks_for_json(command: &Command) -> bool {
         | Command::Emit(_)
         | Command::Image(_)
         | Command::Policy(_)
+        | Command::Sbom(_)
+        | Command::Report(_)
         | Command::Base(_)
         | Command::Target(_)
         | Command::Cache(_) => false,

@@ -29,11 +29,14 @@ pub enum InventoryError {
     Package { name: String, version: String },
 }
 
+/// What there is to look into.
+const KINDS: &str = "name a lockfile, a layr.lock, a layers.json or its folder, the zip of a layer, or a function of layr.toml";
+
 impl InventoryError {
     /// What the user can do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Path(error) => return error.hint(),
+            Self::Path(error) => return error.hint().or_else(|| Some(KINDS.to_owned())),
             Self::Lockfile { source, .. } => return source.hint(),
             Self::LayrLock(error) => return error.hint(),
             Self::Manifest(error) => return Some(error.hint()),

@@ -15,6 +15,7 @@ mod bad_inputs;
 mod bad_tarballs;
 mod bases;
 mod binaries;
+mod boms;
 mod builds;
 #[path = "../../bootstrap/tests/it/cases.rs"]
 mod cases;
@@ -36,6 +37,7 @@ mod properties;
 mod publishing;
 mod loading;
 mod real_packages;
+mod reports;
 mod runtime;
 mod sandboxes;
 mod serving;

@@ -10,16 +10,27 @@ use anyhow::Result;
 
 use crate::{run, tools};
 
-const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+const CLOUD_TOOLS: &str = include_str!("../peers/requirements.txt");
+const BOM_READERS: &str = include_str!("../peers/bom-readers.txt");
 const PACKAGE_JSON: &str = include_str!("../peers/package.json");
 
 /// The `bin` folder of a Python environment with moto, the AWS CLI, cfn-lint and the SAM
 /// translator.
 pub fn python(cache: &Path) -> Result<PathBuf> {
-    let dir = once(cache, "python", REQUIREMENTS, |dir| {
+    environment(cache, "python", CLOUD_TOOLS)
+}
+
+/// The same of one with the libraries of CycloneDX and SPDX. What these need are other
+/// versions of the same packages.
+pub fn bom_readers(cache: &Path) -> Result<PathBuf> {
+    environment(cache, "bom-readers", BOM_READERS)
+}
+
+fn environment(cache: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
+    let dir = once(cache, name, requirements, |dir| {
         run::check(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
         let list = dir.join("requirements.txt");
-        fs::write(&list, REQUIREMENTS)?;
+        fs::write(&list, requirements)?;
         let mut pip = Command::new(dir.join("bin/pip"));
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(list);
         run::check(&mut pip)

@@ -17,6 +17,7 @@ pub fn test() -> Result<()> {
     let cache = paths::cache()?;
     step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS, tools::FOR_PEERS].concat()))?;
     let python = step("python", || peers::python(&cache))?;
+    let bom_readers = step("readers of bills", || peers::bom_readers(&cache))?;
     let node = step("node", || peers::node(&cache))?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let are_dockerfiles_fine = step("dockerfiles", || dockerfiles::lint(&cache)).is_ok();
@@ -32,7 +33,10 @@ pub fn test() -> Result<()> {
         ("LAYR_TEST_LIBRARY", library.into()),
         ("LAYR_TEST_ROOT", root.into()),
         ("LAYR_TEST_PYTHON", python.into()),
+        ("LAYR_TEST_BOM_READERS", bom_readers.into()),
     ];
+    let browser = tools::find(tools::CHROMIUM.program);
+    for_tests.extend(browser.map(|browser| ("LAYR_TEST_BROWSER", browser.into())));
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
     for_tests.extend(node.map(|node| ("LAYR_TEST_NODE", node.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));

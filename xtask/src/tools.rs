@@ -41,6 +41,9 @@ pub const OPENSSL: Tool = Tool { program: "openssl", packages: &["openssl"] };
 pub const PYTHON: Tool = Tool { program: "python3", packages: &["python3-venv"] };
 pub const NPM: Tool = Tool { program: "npm", packages: &["npm"] };
 
+/// Shows reports.
+pub const CHROMIUM: Tool = Tool { program: "chromium", packages: &["chromium"] };
+
 /// For the ELF files of arm64 that tests read and edit.
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
@@ -52,7 +55,7 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
-pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, ARM64_COMPILER];
+pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, CHROMIUM, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {

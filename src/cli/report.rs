@@ -1,0 +1,43 @@
+//! `layr report`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{Global, inventory};
+use crate::diff::Diff;
+use crate::error::Error;
+use crate::page::{self, Page};
+use crate::sys::fs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// layers.json or its folder, a layer's zip, layr.lock, a lockfile, or a function of layr.toml
+    #[arg(default_value = "dist")]
+    what: PathBuf,
+    /// Show what changed since this: any of the same
+    #[arg(long, value_name = "WHAT")]
+    since: Option<PathBuf>,
+    /// Where the page goes; `-` is stdout
+    #[arg(long, value_name = "FILE", default_value = "layr-report.html")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
+    let after = inventory::read(&args.what)?;
+    let before = args.since.as_deref().map(inventory::read).transpose()?;
+    let diff = before.as_ref().map(|before| Diff::of(before, &after));
+    let source = args.what.display().to_string();
+    let page = Page {
+        inventory: &after,
+        source: &source,
+        version: env!("CARGO_PKG_VERSION"),
+        diff: diff.as_ref(),
+        advisories: None,
+    };
+    let text = page::render(&page);
+    if args.out == Path::new("-") {
+        return write!(stdout, "{text}").map_err(Error::Output);
+    }
+    fs::write_atomic(&args.out, text.as_bytes())?;
+    writeln!(stdout, "{}", args.out.display()).map_err(Error::Output)
+}
