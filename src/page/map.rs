@@ -14,7 +14,7 @@ const MARGIN: f64 = 2.0;
 /// The height of a layer's title.
 const TITLE: f64 = 18.0;
 /// What a letter takes up, on average, at the size of the map's text.
-const LETTER: f64 = 7.0;
+const LETTER: f64 = 7.5;
 /// Below that no text can be read.
 const LINE: f64 = 14.0;
 /// Colours that tell layers apart; the stylesheet has as many.
