@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::advisories::{AdvisoryArgs, known};
 use super::{Global, inventory, table};
 use crate::diff::{self, Diff};
 use crate::error::Error;
@@ -20,11 +21,17 @@ pub(super) struct Args {
     /// Print it as Markdown, for a pull request
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    #[command(flatten)]
+    advisories: AdvisoryArgs,
 }
 
 pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let (before, after) = (inventory::read(&args.before)?, inventory::read(&args.after)?);
-    let diff = Diff::of(&before, &after);
+    let mut diff = Diff::of(&before, &after);
+    if let Some(database) = args.advisories.database()? {
+        let (old, new) = (known(&before, &database)?, known(&after, &database)?);
+        diff = diff.with_advisories(&old.found, &new.found);
+    }
     let text = match (args.json, args.markdown) {
         (true, _) => table::to_json(&diff::json(&diff)),
         (false, true) => diff::markdown(&diff),

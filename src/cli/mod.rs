@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment is read here, and nowhere else")]
 
+mod advisories;
 mod audit;
 mod base;
 mod build;

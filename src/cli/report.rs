@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::advisories::{AdvisoryArgs, known};
 use super::{Global, inventory};
 use crate::diff::Diff;
 use crate::error::Error;
-use crate::page::{self, Page};
+use crate::page::{self, Advisories, Page};
 use crate::sys::fs;
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,8 @@ pub(super) struct Args {
     /// Show what changed since this: any of the same
     #[arg(long, value_name = "WHAT")]
     since: Option<PathBuf>,
+    #[command(flatten)]
+    advisories: AdvisoryArgs,
     /// Where the page goes; `-` is stdout
     #[arg(long, value_name = "FILE", default_value = "layr-report.html")]
     out: PathBuf,
@@ -25,14 +28,20 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let after = inventory::read(&args.what)?;
     let before = args.since.as_deref().map(inventory::read).transpose()?;
-    let diff = before.as_ref().map(|before| Diff::of(before, &after));
+    let mut diff = before.as_ref().map(|before| Diff::of(before, &after));
+    let database = args.advisories.database()?;
+    let found = database.as_ref().map(|database| known(&after, database)).transpose()?;
+    if let (Some(before), Some(database), Some(found)) = (&before, &database, &found) {
+        let old = known(before, database)?;
+        diff = diff.map(|diff| diff.with_advisories(&old.found, &found.found));
+    }
     let source = args.what.display().to_string();
     let page = Page {
         inventory: &after,
         source: &source,
         version: env!("CARGO_PKG_VERSION"),
         diff: diff.as_ref(),
-        advisories: None,
+        advisories: found.as_ref().map(|known| Advisories { found: &known.found, coverage: &known.coverage }),
     };
     let text = page::render(&page);
     if args.out == Path::new("-") {

@@ -2,9 +2,9 @@
 //! other tools read. Pure, and the same for the same content. docs/sbom.md says what is
 //! written where.
 
-mod cyclonedx;
+mod as_cyclonedx;
 mod purl;
-mod spdx;
+mod as_spdx;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,8 +76,8 @@ impl<'a> Bom<'a> {
 
     pub fn render(&self, format: Format, stamp: &Stamp<'_>) -> String {
         let document = match format {
-            Format::CycloneDx => cyclonedx::document(self, stamp),
-            Format::Spdx => spdx::document(self, stamp),
+            Format::CycloneDx => as_cyclonedx::document(self, stamp),
+            Format::Spdx => as_spdx::document(self, stamp),
         };
         // Serializing a JSON value cannot fail.
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();

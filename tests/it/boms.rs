@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::world::{Ran, SourcePackage, World, from_environment, ran, zips};
+use crate::advisories::records;
+use crate::world::{Ran, SourcePackage, World, from_environment, ran, renv_lock, zips};
 
 const FULL: &str = include_str!("../fixtures/layers-full.json");
 
@@ -119,7 +120,7 @@ fn what_a_build_made_is_told_alike_by_its_manifest_its_lock_and_its_layers() {
     let description = "Package: top1\nVersion: 1.1\nTitle: T\nLicense: GPL-3\nImports: low1, new1\n";
     world.publish(&newer.file("DESCRIPTION", description));
     world.publish(&SourcePackage::new("new1", &[]));
-    world.write("project/renv.lock", crate::world::renv_lock("4.5.0", &["low1", "new1", "top1 1.1"]));
+    world.write("project/renv.lock", renv_lock("4.5.0", &["low1", "new1", "top1 1.1"]));
     fs::rename(world.path("project/dist"), world.path("project/before")).unwrap();
     world.build(&[]).unwrap().succeeded();
     let told = world.layr(&["diff", "before", "dist"]).succeeded().stdout.clone();
@@ -140,11 +141,39 @@ fn what_a_build_made_is_told_alike_by_its_manifest_its_lock_and_its_layers() {
 fn a_lockfile_from_git_is_compared_without_a_checkout() {
     let world = World::new();
     world.lock(&["low1", "top1"]);
-    world.write("project/now.lock", crate::world::renv_lock("4.5.1", &["low1", "top1 1.1"]));
+    world.write("project/now.lock", renv_lock("4.5.1", &["low1", "top1 1.1"]));
     let mut shell = Command::new("bash");
     shell.current_dir(world.path("project")).args(["-c", "\"$0\" diff <(cat renv.lock) now.lock"]);
     let told: Ran = ran(shell.arg(env!("CARGO_BIN_EXE_layr")));
     assert_eq!(told.succeeded().stdout, "R 4.5.0 -> 4.5.1\npackages: 1 up\n  ^ top1 1.0 -> 1.1\n");
+}
+
+#[test]
+fn an_update_says_which_advisories_it_brings_and_which_it_mends() {
+    let world = World::new();
+    world.write("project/old.lock", renv_lock("4.5.0", &["haven 1.1.0", "jsonlite 1.8.0"]));
+    world.write("project/new.lock", renv_lock("4.5.0", &["haven 1.0.0", "jsonlite 1.8.8", "png 0.1-8"]));
+    let diff = world.layr(&["diff", "old.lock", "new.lock", "--db", &records(), "--json"]).succeeded().json();
+    let ids = |side: &str| -> Vec<String> {
+        let all = diff["advisories"][side].as_array().unwrap().iter();
+        all.map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["package"].as_str().unwrap()))
+            .collect()
+    };
+    assert_eq!(ids("gained"), ["RSEC-2026-1 png"]);
+    assert_eq!(ids("lost"), ["RSEC-2023-3 jsonlite"]);
+    assert_eq!(diff["advisories"]["kept"], 1, "haven is affected as it was");
+    let markdown = ["diff", "old.lock", "new.lock", "--db", &records(), "--markdown"];
+    let told = world.layr(&markdown).succeeded().stdout.clone();
+    assert!(told.contains("### New advisories\n\n- RSEC-2026-1 in `png` 0.1-8: "), "{told}");
+    assert_eq!(world.layr(&["diff", "old.lock", "new.lock", "--json"]).json()["advisories"], Value::Null);
+    let lost = world.layr(&["diff", "old.lock", "new.lock", "--db", "nowhere"]);
+    assert!(lost.code != 0 && lost.stderr.contains("nowhere"), "{lost:?}");
+    let page = world.layr(&["report", "new.lock", "--since", "old.lock", "--db", &records(), "--out", "-"]);
+    for part in
+        ["3 of 3 packages", "<strong class=\"found\">RSEC-2026-1</strong>", "1 advisories gained, 1 lost"]
+    {
+        assert!(page.succeeded().stdout.contains(part), "{part}");
+    }
 }
 
 /// A zip's name, its entries, and what is wrong with it.

@@ -103,7 +103,10 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("tokio", &["src/fetch/http.rs", "src/runtime/local/http.rs", "src/publish/aws/"]),
     ("hyper", &["src/runtime/local/http.rs"]),
     ("uuid", &["src/runtime/local/", "src/sbom/"]),
-    ("jiff", &["src/runtime/local/", "src/audit/", "src/cli/audit/", "src/cli/sbom.rs"]),
+    (
+        "jiff",
+        &["src/runtime/local/", "src/audit/", "src/cli/audit/", "src/cli/sbom.rs", "src/cli/advisories.rs"],
+    ),
     ("packageurl", &["src/sbom/purl.rs"]),
     ("maud", &["src/page/"]),
     ("base64", &["src/runtime/local/", "src/fetch/credentials.rs", "src/model/digest.rs"]),
