@@ -245,3 +245,40 @@ fn library_path(r_home: &Path) -> std::ffi::OsString {
     }
     path
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may panic, and start programs")]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::settings::Level;
+
+    /// A process that has ended, in whose place something writes on for ever.
+    fn left_behind() -> Process {
+        let endless = || File::open("/dev/zero").unwrap();
+        Process {
+            child: Command::new("true").process_group(0).spawn().unwrap(),
+            ended: None,
+            requests: io::pipe().unwrap().1,
+            replies: OwnedFd::from(endless()).into(),
+            unread: Vec::new(),
+            outputs: [Some((Output::Stderr, Box::new(endless()))), None],
+        }
+    }
+
+    #[test]
+    fn output_that_never_ends_holds_no_reply_back() {
+        let mut log = Log::new(LogFormat::Json, Level::Info);
+        left_behind().forward_rest(&mut log).unwrap();
+    }
+
+    #[test]
+    fn a_reply_that_never_ends_is_given_up_in_time() {
+        let mut log = Log::new(LogFormat::Json, Level::Info);
+        let mut process = left_behind();
+        process.unread = i32::MAX.to_le_bytes().to_vec(); // two gigabytes, it says
+        let until = Instant::now() + Duration::from_millis(20);
+        assert_eq!(process.hear(Some(until), &[], &mut log).unwrap(), Heard::TimedOut);
+    }
+}

@@ -83,10 +83,6 @@ impl Running {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 
-    pub(crate) fn log_bytes(&self) -> u64 {
-        fs::metadata(&self.log).unwrap().len()
-    }
-
     /// Sends SIGTERM to bootstrap, which is in a process namespace of its own.
     pub(crate) fn terminate(&self) {
         let bootstrap = self.processes().into_iter().find(|(name, _, _)| name == "bootstrap");
