@@ -248,23 +248,27 @@ fn library_path(r_home: &Path) -> std::ffi::OsString {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may panic, and start programs")]
-mod tests {
+pub(crate) mod tests {
     use std::fs::File;
 
     use super::*;
     use crate::settings::Level;
 
-    /// A process that has ended, in whose place something writes on for ever.
-    fn left_behind() -> Process {
-        let endless = || File::open("/dev/zero").unwrap();
+    /// A process that has ended, in whose place these say something.
+    pub(crate) fn with_replies(replies: File, output: Option<File>) -> Process {
         Process {
             child: Command::new("true").process_group(0).spawn().unwrap(),
             ended: None,
             requests: io::pipe().unwrap().1,
-            replies: OwnedFd::from(endless()).into(),
+            replies: OwnedFd::from(replies).into(),
             unread: Vec::new(),
-            outputs: [Some((Output::Stderr, Box::new(endless()))), None],
+            outputs: [output.map(|file| (Output::Stderr, Box::new(file) as Box<dyn Pipe>)), None],
         }
+    }
+
+    fn left_behind() -> Process {
+        let endless = || File::open("/dev/zero").unwrap();
+        with_replies(endless(), Some(endless()))
     }
 
     #[test]

@@ -227,3 +227,32 @@ fn load_request(handler: &Handler) -> Vec<Object> {
     };
     ["load", file, function, package].into_iter().map(Object::text).collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+    use crate::process::tests::with_replies;
+    use crate::settings::{Level, LogFormat};
+
+    /// Each reply is whole, and the next is there already: nothing has to be waited for.
+    #[test]
+    fn replies_without_a_gap_keep_no_deadline_from_being_noticed() {
+        let reply = r::write(&Object::list(["log", "DEBUG", "x"].into_iter().map(Object::text).collect()));
+        let length = u32::try_from(reply.len()).unwrap().to_le_bytes();
+        let mut replies = tempfile::tempfile().unwrap();
+        replies.write_all(&[&length[..], &reply].concat().repeat(100_000)).unwrap();
+        replies.rewind().unwrap();
+        let process = with_replies(replies, None);
+        let mut session = Session { process, signature: Signature::default(), hooks: Hooks::default() };
+        let mut log = Log::new(LogFormat::Json, Level::Error);
+        let outlets = &mut Outlets { stream: &mut NoStream, log: &mut log };
+        let now = Instant::now();
+        let deadline = Deadline { interrupt: now, kill: now, allowed: Duration::from_secs(1) };
+        let outcome = session.hear_out(Some(deadline), outlets).unwrap();
+        let Outcome::Ended(failure) = outcome else { panic!("{outcome:?}") };
+        assert!(failure.message.contains("could not be interrupted"), "{failure:?}");
+    }
+}

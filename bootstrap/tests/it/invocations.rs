@@ -120,31 +120,6 @@ fn a_handler_that_never_stops_talking_has_a_deadline_all_the_same() {
     assert!(message.contains("could not be interrupted"), "{message}");
 }
 
-/// Replies that come without a gap, each whole: written to where R's side writes them, and
-/// as long as fit into a page of the pipe.
-#[test]
-fn replies_without_a_gap_keep_no_deadline_from_being_noticed() {
-    let code = r#"
-        run <- function() {
-            replies <- file(paste0("/proc/self/fd/", commandArgs(trailingOnly = TRUE)[2L]), "wb", raw = TRUE)
-            log <- function(n) serialize(list("log", "INFO", strrep("x", n)), NULL, xdr = FALSE, version = 2L)
-            bytes <- log(4096L - 4L - length(log(0L)))
-            page <- c(writeBin(length(bytes), raw()), bytes)
-            pages <- rep(page, 64L)
-            repeat writeBin(pages, replies)
-        }
-    "#;
-    let Some((desk, _running)) = started(code, "score.run") else { return };
-    desk.send(Event::with_timeout("{}", Duration::from_secs(1)));
-    let post = desk.post();
-    assert_eq!(
-        post.header("Lambda-Runtime-Function-Error-Type"),
-        Some("Function.Timeout"),
-        "{}",
-        post.text()
-    );
-}
-
 #[test]
 fn responses_are_streamed() {
     let code = r#"
