@@ -247,7 +247,7 @@ fn library_path(r_home: &Path) -> std::ffi::OsString {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may panic, and start programs")]
+#[expect(clippy::disallowed_methods, reason = "tests start programs")]
 pub(crate) mod tests {
     use std::fs::File;
 

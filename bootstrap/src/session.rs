@@ -229,7 +229,6 @@ fn load_request(handler: &Handler) -> Vec<Object> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::io::{Seek, Write};
 
