@@ -38,11 +38,7 @@ pub(super) struct Cloud {
 impl CloudArgs {
     pub(super) fn open(&self, global: &Global) -> Result<Cloud, Error> {
         let (config, _) = project::read_config()?;
-        if global.offline {
-            return Err(Error::Usage("--offline forbids the network, and AWS is nowhere else".to_owned()));
-        }
-        let interrupt = global.interrupt()?;
-        let aws = Aws::new(self.profile.as_deref(), interrupt.clone()).map_err(PublishError::Cloud)?;
+        let (aws, interrupt) = connect(self.profile.as_deref(), global)?;
         let mut regions = self.regions.clone();
         if regions.is_empty() {
             regions.clone_from(&config.publish.regions);
@@ -61,6 +57,16 @@ impl CloudArgs {
     pub(super) fn manifest(&self) -> Result<Manifest, Error> {
         read_manifest(&self.dist)
     }
+}
+
+/// A connection, unless the network is forbidden, and what ends it.
+pub(super) fn connect(profile: Option<&str>, global: &Global) -> Result<(Aws, Interrupt), Error> {
+    if global.offline {
+        return Err(Error::Usage("--offline forbids the network, and AWS is nowhere else".to_owned()));
+    }
+    let interrupt = global.interrupt()?;
+    let aws = Aws::new(profile, interrupt.clone()).map_err(PublishError::Cloud)?;
+    Ok((aws, interrupt))
 }
 
 /// layers.json of an output folder.

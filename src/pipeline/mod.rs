@@ -251,10 +251,7 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     let prepared = run.prepare(&before)?;
     let base = run.base(&before)?;
     run.check_r(&base, &prepared)?;
-    let mut built = Vec::new();
-    for function in prepared {
-        built.push(run.build_function(function, &base)?);
-    }
+    let mut built = run.build_functions(prepared, &base)?;
     let finishing = run.finishing(&base)?;
     for function in &mut built {
         function.finished = run.finish((&function.graph, &function.built), &base, &finishing)?;

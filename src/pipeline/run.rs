@@ -1,7 +1,7 @@
 //! The steps of one run, each a stage's function on what the stage before gave.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::{self, Needs};
 use super::{
@@ -9,7 +9,7 @@ use super::{
     Services, memory, record,
 };
 use crate::base::{self, Base, BaseError, Workshop};
-use crate::build::{self, Site};
+use crate::build::{self, BuildError, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
@@ -246,6 +246,32 @@ impl Run<'_> {
         let descriptions = tarballs.iter().map(|tarball| tarball.description.clone()).collect();
         let graph = Graph::new(descriptions, r, &self.request.keep).map_err(Error::Graph)?;
         Ok((graph, tarballs))
+    }
+
+    /// A package that fails does not stop those of other functions; all are told at once.
+    pub(super) fn build_functions(
+        &self,
+        prepared: Vec<Prepared>,
+        base: &Base,
+    ) -> Result<Vec<BuiltFunction>, Error> {
+        let mut functions = Vec::new();
+        let (mut all_failed, mut all_not_tried) = (BTreeMap::new(), BTreeSet::new());
+        for function in prepared {
+            match self.build_function(function, base) {
+                Ok(function) => functions.push(function),
+                Err(Error::Build(BuildError::Failed { failed, not_tried })) => {
+                    // What two functions share fails for both, and is told once.
+                    all_failed.extend(failed.into_iter().map(|failure| (failure.package.clone(), failure)));
+                    all_not_tried.extend(not_tried);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if all_failed.is_empty() {
+            return Ok(functions);
+        }
+        let (failed, not_tried) = (all_failed.into_values().collect(), all_not_tried.into_iter().collect());
+        Err(BuildError::Failed { failed, not_tried }.into())
     }
 
     /// A function's packages to trees in the store.

@@ -133,6 +133,8 @@ pub enum PublishError {
     WrongBytes { arn: Box<LayerVersionArn>, expected: String, found: String },
     #[error("layer `{layer}` is not published in {region}")]
     NotPublished { layer: String, region: String },
+    #[error("layers.json names no published layer version")]
+    NothingPublished,
     #[error("there is no function `{name}` in {place}")]
     NoFunction { name: String, place: &'static str },
     #[error("function `{name}` has no `{key}` in layr.toml")]
@@ -166,6 +168,7 @@ impl PublishError {
             | Self::NoBucket { .. }
             | Self::WrongBytes { .. }
             | Self::NotPublished { .. }
+            | Self::NothingPublished
             | Self::NoFunction { .. }
             | Self::NotConfigured { .. }
             | Self::FunctionState { .. }
@@ -190,6 +193,7 @@ impl PublishError {
             }
             Self::WrongBytes { .. } => "do not use that version; run `layr publish` again",
             Self::NotPublished { .. } => "run `layr publish` first, for that region",
+            Self::NothingPublished => "run `layr publish` first; it notes each version there",
             Self::NoFunction { .. } => "`layr plan` tells the functions there are",
             Self::NotConfigured { .. } => "docs/configuration.md has the keys of [functions.NAME]",
             Self::NotA { .. } => "`layr help` tells what each command takes",

@@ -12,6 +12,7 @@ mod error;
 mod fleet;
 mod gc;
 mod grant;
+mod held;
 mod one;
 mod pace;
 mod policy;
@@ -27,6 +28,7 @@ pub use error::{Cause, CloudError, PublishError};
 pub use fleet::{FleetFunction, FleetLayer, fleet};
 pub use gc::{Fate, GcRequest, Reason, delete, look};
 pub use grant::{Grantee, Statement};
+pub use held::{Held, hold};
 pub use policy::{Command as PolicyCommand, Scope, policy};
 pub use share::{Shared, list_shared, share, unshare};
 

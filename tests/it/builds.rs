@@ -56,6 +56,21 @@ fn what_is_only_linked_to_is_built_against_and_not_shipped() {
 }
 
 #[test]
+fn a_failure_in_one_function_does_not_keep_others_from_being_built() {
+    let world = World::new();
+    for (name, code) in [("bad1", "no C 1"), ("bad2", "no C 2"), ("good1", "int good1(void) { return 1; }\n")]
+    {
+        world.publish(&c_package(name, code));
+    }
+    for (function, packages) in [("a", &["bad1"][..]), ("b", &["bad1", "good1"]), ("c", &["bad2"])] {
+        world.write(&format!("project/{function}.lock"), crate::world::renv_lock("4.5.0", packages));
+    }
+    let Some(failed) = world.build(&["a.lock", "b.lock", "c.lock"]) else { return };
+    failed.failed(BUILD, &["2 packages did not build", "`bad1 1.0`: ", "`bad2 1.0`: "]);
+    assert!(failed.stderr.contains("built good1 1.0"), "{}", failed.stderr);
+}
+
+#[test]
 fn all_failures_are_listed_with_log_and_cause_and_the_rest_is_built() {
     let world = World::new();
     world.publish(&c_package("broken1", "int f( {\n"));

@@ -250,3 +250,37 @@ fn without_credentials_or_region_the_error_says_what_to_do() {
     let all = cloud.layr(&["-v", "publish", "--region", "us-east-1"]);
     assert!(!all.stderr.contains("wJalr") && !all.stdout.contains("wJalr"));
 }
+
+#[test]
+fn what_lambda_holds_is_held_against_layers_json_and_layr_lock() {
+    let Some(cloud) = Cloud::new() else { return };
+    let layers = cloud.dist("held", 2);
+    let verify = ["verify", "--published", "--json"];
+    cloud.layr(&verify).failed(PUBLISH, &["no published layer version", "layr publish"]);
+    cloud.layr(&["publish", "--region", "us-east-1,eu-central-1"]).succeeded();
+    cloud.proxy.forget_requests();
+    let path = cloud.world.path("project/dist/layers.json");
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let other_lock = cloud.layr(&verify);
+    assert_eq!((other_lock.code, &other_lock.json()["layr_lock"]), (23, &false.into()));
+
+    let lock = "version = 1\n";
+    cloud.world.write("project/layr.lock", lock);
+    let mut right = manifest.clone();
+    right["layr_lock_sha256"] = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(lock)).into();
+    std::fs::write(&path, right.to_string()).unwrap();
+    let held = cloud.layr(&verify);
+    assert_eq!(held.succeeded().json()["versions"].as_array().unwrap().len(), 4);
+    assert_eq!(cloud.proxy.writes(), [""; 0]);
+
+    let arn = right["layers"][0]["published"]["us-east-1"].as_str().unwrap().to_owned();
+    right["layers"][1]["zip_sha256"] = "00".repeat(32).into();
+    std::fs::write(&path, right.to_string()).unwrap();
+    let gone = ["lambda", "delete-layer-version", "--layer-name", &layers[0], "--version-number", "1"];
+    cloud.aws("us-east-1", &gone);
+    let differs = cloud.layr(&["verify", "--published"]);
+    assert_eq!(differs.code, 23);
+    assert!(differs.stdout.starts_with("1 of 4 layer versions hold what was built\n"), "{}", differs.stdout);
+    assert!(differs.stdout.contains(&format!("{arn} was deleted\n")), "{}", differs.stdout);
+    assert_eq!(differs.stdout.matches("has CodeSha256 ").count(), 2, "{}", differs.stdout);
+}
