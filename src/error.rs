@@ -210,7 +210,6 @@ impl Error {
             | Self::Audit(AuditError::Policy(_) | AuditError::UnknownSource { .. })
             | Self::Publish(PublishError::NoRegion | PublishError::NotA { .. }) => ExitCode::Usage,
             Self::LayrLock(_) | Self::Inventory(InventoryError::LayrLock(_)) => ExitCode::LayrLock,
-            Self::Lockfile { .. } | Self::ReadLockfile { .. } | Self::Inventory(_) => ExitCode::Lockfile,
             Self::Resolve(_) | Self::Graph(_) | Self::Vendor { .. } => ExitCode::Resolve,
             Self::Fetch(errors) if errors.iter().any(|error| matches!(error, FetchError::Interrupted)) => {
                 ExitCode::Interrupted
@@ -221,7 +220,14 @@ impl Error {
             | Self::Store(StoreError::Interrupted)
             | Self::Interrupted => ExitCode::Interrupted,
             Self::Publish(error) if error.is_interrupted() => ExitCode::Interrupted,
-            Self::Manifest(_) | Self::Publish(_) | Self::Emit(_) | Self::Image(_) => ExitCode::Publish,
+            Self::Manifest(_)
+            | Self::Publish(_)
+            | Self::Emit(_)
+            | Self::Image(_)
+            | Self::Inventory(InventoryError::NoLayer { .. } | InventoryError::OtherBytes { .. }) => {
+                ExitCode::Publish
+            }
+            Self::Lockfile { .. } | Self::ReadLockfile { .. } | Self::Inventory(_) => ExitCode::Lockfile,
             Self::Base(BaseError::Engine(_)) | Self::Engine(_) => ExitCode::Engine,
             Self::Local(error) => of_local(error),
             Self::Base(BaseError::Store(_) | BaseError::Path(_))

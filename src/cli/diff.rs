@@ -4,14 +4,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::advisories::{AdvisoryArgs, known};
-use super::{Global, inventory, table};
+use super::inventory::Inventories;
+use super::{Global, table};
 use crate::diff::{self, Diff};
 use crate::error::Error;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What it was: layers.json or its folder, a layer's zip, layr.lock, a lockfile, or a
-    /// function of layr.toml
+    /// What it was: layers.json or its folder, a layer's zip or ARN, layr.lock, a lockfile,
+    /// or a function of layr.toml
     before: PathBuf,
     /// What it is: any of these
     after: PathBuf,
@@ -25,8 +26,9 @@ pub(super) struct Args {
     advisories: AdvisoryArgs,
 }
 
-pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
-    let (before, after) = (inventory::read(&args.before)?, inventory::read(&args.after)?);
+pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
+    let inventories = Inventories::new(global);
+    let (before, after) = (inventories.read(&args.before)?, inventories.read(&args.after)?);
     let mut diff = Diff::of(&before, &after);
     if let Some(database) = args.advisories.database()? {
         let (old, new) = (known(&before, &database)?, known(&after, &database)?);

@@ -1,18 +1,79 @@
 //! What a command was pointed at, to an inventory.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
+use super::Global;
 use super::project::{function_name, read_config};
 use crate::error::Error;
-use crate::inventory::{self, Inventory};
+use crate::fetch;
+use crate::inventory::{self, Inventory, InventoryError};
 use crate::manifest;
+use crate::model::{LAMBDA, LayerVersionArn};
+use crate::pipeline::Services;
+use crate::publish::{self, Aws, PublishError};
 use crate::sys::fs;
 
-/// Reads a file, a folder with layers.json in it, or a function of layr.toml by its name.
-pub(super) fn read(what: &Path) -> Result<Inventory, Error> {
-    let (path, function) = find(what)?;
-    let function = function.unwrap_or_else(|| function_name(&path));
-    Ok(inventory::read(&path, &function)?)
+/// What commands are pointed at. AWS is spoken to where that is a layer version, and then
+/// only.
+pub(super) struct Inventories<'a> {
+    global: &'a Global,
+    connection: OnceCell<(Aws, Services)>,
+}
+
+impl<'a> Inventories<'a> {
+    pub(super) fn new(global: &'a Global) -> Self {
+        Self { global, connection: OnceCell::new() }
+    }
+
+    /// Reads a file, a folder with layers.json in it, a function of layr.toml by its name, or
+    /// a layer version by its ARN.
+    pub(super) fn read(&self, what: &Path) -> Result<Inventory, Error> {
+        if let Some(arn) = what.to_str().and_then(|text| text.parse().ok()) {
+            return self.published(&arn);
+        }
+        let (path, function) = find(what)?;
+        let function = function.unwrap_or_else(|| function_name(&path));
+        Ok(inventory::read(&path, &function)?)
+    }
+
+    fn published(&self, arn: &LayerVersionArn) -> Result<Inventory, Error> {
+        let (aws, services) = self.connection()?;
+        let missing = || InventoryError::NoLayer { arn: Box::new(arn.clone()) };
+        let expected = aws.archive(arn).map_err(PublishError::Cloud)?.ok_or_else(missing)?;
+        let url = publish::location(arn, aws)?.ok_or_else(missing)?;
+        let inventory = downloaded(&url, arn, services)?;
+        match inventory.layers.first().and_then(|layer| layer.zip_sha256) {
+            Some(found) if found != expected => {
+                Err(InventoryError::OtherBytes { arn: Box::new(arn.clone()), expected, found }.into())
+            }
+            Some(_) | None => Ok(inventory),
+        }
+    }
+
+    fn connection(&self) -> Result<&(Aws, Services), Error> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
+        }
+        if self.global.offline {
+            return Err(Error::Usage("--offline forbids the network, and AWS is nowhere else".to_owned()));
+        }
+        let interrupt = self.global.interrupt()?;
+        let aws = Aws::new(None, interrupt.clone()).map_err(PublishError::Cloud)?;
+        let services = self.global.services_until(interrupt, Vec::new(), false)?;
+        Ok(self.connection.get_or_init(|| (aws, services)))
+    }
+}
+
+/// The zip of a layer version, which can be had from where AWS says for some minutes.
+pub(super) fn downloaded(url: &str, arn: &LayerVersionArn, services: &Services) -> Result<Inventory, Error> {
+    let place = (&services.http, &services.store);
+    let bytes = fetch::fetch_whole(url, LAMBDA.unzipped_bytes, place, &*services.report)
+        .map_err(|error| Error::Fetch(vec![error]))?;
+    let folder = services.store.temp_dir("layer-")?;
+    let path = folder.path().join(format!("{}.zip", arn.name()));
+    fs::write_atomic(&path, &bytes)?;
+    Ok(inventory::read(&path, arn.name())?)
 }
 
 pub(super) fn find(what: &Path) -> Result<(PathBuf, Option<String>), Error> {

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::Global;
 use super::advisories::{AdvisoryArgs, known};
-use super::{Global, inventory};
+use super::inventory::Inventories;
 use crate::diff::Diff;
 use crate::error::Error;
 use crate::page::{self, Advisories, Page};
@@ -12,7 +13,8 @@ use crate::sys::fs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// layers.json or its folder, a layer's zip, layr.lock, a lockfile, or a function of layr.toml
+    /// layers.json or its folder, a layer's zip or ARN, layr.lock, a lockfile, or a function of
+    /// layr.toml
     #[arg(default_value = "dist")]
     what: PathBuf,
     /// Show what changed since this: any of the same
@@ -25,9 +27,10 @@ pub(super) struct Args {
     out: PathBuf,
 }
 
-pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
-    let after = inventory::read(&args.what)?;
-    let before = args.since.as_deref().map(inventory::read).transpose()?;
+pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
+    let inventories = Inventories::new(global);
+    let after = inventories.read(&args.what)?;
+    let before = args.since.as_deref().map(|since| inventories.read(since)).transpose()?;
     let mut diff = before.as_ref().map(|before| Diff::of(before, &after));
     let database = args.advisories.database()?;
     let found = database.as_ref().map(|database| known(&after, database)).transpose()?;

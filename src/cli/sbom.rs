@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Global, inventory};
+use super::Global;
+use super::inventory::Inventories;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::sbom::{self, Bom, Format, Stamp, Subject};
@@ -11,7 +12,8 @@ use crate::sys::fs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// layers.json or its folder, a layer's zip, layr.lock, a lockfile, or a function of layr.toml
+    /// layers.json or its folder, a layer's zip or ARN, layr.lock, a lockfile, or a function of
+    /// layr.toml
     #[arg(default_value = "dist")]
     what: PathBuf,
     #[arg(long, value_enum, default_value = "cyclonedx")]
@@ -44,8 +46,8 @@ impl FormatArg {
     }
 }
 
-pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
-    let inventory = inventory::read(&args.what)?;
+pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
+    let inventory = Inventories::new(global).read(&args.what)?;
     let created = created()?;
     let stamp = Stamp { version: env!("CARGO_PKG_VERSION"), created: created.as_deref() };
     if let Some(folder) = &args.out {

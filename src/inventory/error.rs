@@ -3,6 +3,7 @@
 use crate::layr_lock::LayrLockError;
 use crate::lockfile::LockfileError;
 use crate::manifest::ManifestError;
+use crate::model::{ArchiveDigest, LayerVersionArn};
 use crate::sys::fs::PathError;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,10 @@ pub enum InventoryError {
     Entry { path: String, entry: String, detail: String },
     #[error("`{path}` lists `{listed}`, but holds `{found}`")]
     Disagrees { path: String, listed: String, found: String },
+    #[error("there is no layer version `{arn}`, or none that this account may see")]
+    NoLayer { arn: Box<LayerVersionArn> },
+    #[error("what was downloaded of `{arn}` has SHA-256 {found}, where Lambda says {expected}")]
+    OtherBytes { arn: Box<LayerVersionArn>, expected: ArchiveDigest, found: ArchiveDigest },
     #[error("`{path}` holds no R packages")]
     Nothing { path: String },
     #[error("`{name} {version}` is not a package at a version")]
@@ -30,7 +35,7 @@ pub enum InventoryError {
 }
 
 /// What there is to look into.
-const KINDS: &str = "name a lockfile, a layr.lock, a layers.json or its folder, the zip of a layer, or a function of layr.toml";
+const KINDS: &str = "name a lockfile, a layr.lock, a layers.json or its folder, the zip of a layer, the ARN of a layer version, or a function of layr.toml";
 
 impl InventoryError {
     /// What the user can do next.
@@ -44,6 +49,8 @@ impl InventoryError {
             Self::TooLarge { .. } | Self::Entry { .. } | Self::Disagrees { .. } => {
                 "do not trust this layer: build it again from its lockfile"
             }
+            Self::NoLayer { .. } => "look at the ARN, and at which account and profile are in use",
+            Self::OtherBytes { .. } => "try again; do not use what was downloaded",
             Self::Nothing { .. } => "give a layer that has packages in a folder `library`",
             Self::Package { .. } => "run `layr build` again: it writes the file anew",
         };

@@ -23,7 +23,7 @@ pub(super) fn changes(diff: &Diff<'_>) -> Markup {
         @if let Some(layers) = layer_counts(diff) { p { "Layers: " (layers) "." } }
         @if let Some(advisories) = &diff.advisories {
             p {
-                (advisories.gained.len()) " advisories gained, " (advisories.lost.len()) " lost, "
+                "Advisories: " (advisories.gained.len()) " gained, " (advisories.lost.len()) " lost, "
                 (advisories.n_kept) " on both sides."
             }
         }

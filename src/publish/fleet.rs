@@ -49,6 +49,16 @@ pub fn fleet(
     Ok((functions, collect(named)?.into_iter().collect()))
 }
 
+/// Where the zip of a layer version can be had, for some minutes.
+///
+/// # Errors
+///
+/// What AWS says; a layer version that nobody shows is none.
+pub fn location(arn: &LayerVersionArn, aws: &Aws) -> Result<Option<String>, PublishError> {
+    let version = aws.layer_version(arn)?;
+    Ok(version.and_then(|(_, location)| location).filter(|url| url.starts_with("http")))
+}
+
 fn layer(arn: &LayerVersionArn, aws: &Aws) -> Result<FleetLayer, PublishError> {
     let Some((description, location)) = aws.layer_version(arn)? else { return Ok(FleetLayer::default()) };
     let told = describe::read(&description.unwrap_or_default());

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 pub use aws::Aws;
 pub use deploy::{Answer, Code, DeployRequest, Deployed, FunctionState, Settings, deploy, invoke};
 pub use error::{Cause, CloudError, PublishError};
-pub use fleet::{FleetFunction, FleetLayer, fleet};
+pub use fleet::{FleetFunction, FleetLayer, fleet, location};
 pub use gc::{Fate, GcRequest, Reason, delete, look};
 pub use grant::{Grantee, Statement};
 pub use held::{Held, hold};

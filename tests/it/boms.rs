@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::advisories::records;
+use crate::cloud::Cloud;
 use crate::world::{Ran, SourcePackage, World, from_environment, ran, renv_lock, zips};
 
 const FULL: &str = include_str!("../fixtures/layers-full.json");
@@ -169,11 +170,32 @@ fn an_update_says_which_advisories_it_brings_and_which_it_mends() {
     let lost = world.layr(&["diff", "old.lock", "new.lock", "--db", "nowhere"]);
     assert!(lost.code != 0 && lost.stderr.contains("nowhere"), "{lost:?}");
     let page = world.layr(&["report", "new.lock", "--since", "old.lock", "--db", &records(), "--out", "-"]);
-    for part in
-        ["3 of 3 packages", "<strong class=\"found\">RSEC-2026-1</strong>", "1 advisories gained, 1 lost"]
-    {
+    for part in [
+        "3 of 3 packages",
+        "<strong class=\"found\">RSEC-2026-1</strong>",
+        "Advisories: 1 gained, 1 lost, 1 on both sides.",
+    ] {
         assert!(page.succeeded().stdout.contains(part), "{part}");
     }
+}
+
+#[test]
+fn a_published_layer_is_looked_into_by_its_arn() {
+    let Some(cloud) = Cloud::new() else { return };
+    let description = b"Package: lookup\nVersion: 1.0\nLicense: MIT\n";
+    let zip = crate::cloud::zip(&[("R/library/lookup/DESCRIPTION", description)]);
+    let name = cloud.manifest(&[cloud.layer("lookup", zip)])[0].clone();
+    cloud.layr(&["publish", "--region", "eu-central-1"]).succeeded();
+    let arn = cloud.recorded(&name, "eu-central-1").unwrap();
+    let bill = cloud.layr(&["sbom", &arn]).succeeded().json();
+    assert_eq!(bill["metadata"]["component"]["name"], name.as_str());
+    assert_eq!(bill["components"][0]["name"], "lookup");
+    let file = format!("dist/{name}.zip");
+    assert_eq!(cloud.layr(&["diff", &arn, &file]).succeeded().stdout, "no difference\n");
+    assert_eq!(cloud.layr(&["diff", &arn, &arn]).succeeded().stdout, "no difference\n");
+    let gone = format!("{}7", arn.strip_suffix('1').unwrap());
+    cloud.layr(&["sbom", &gone]).failed(15, &[&gone, "none that this account may see"]);
+    cloud.layr(&["sbom", &arn, "--offline"]).failed(2, &["--offline forbids the network"]);
 }
 
 /// A zip's name, its entries, and what is wrong with it.

@@ -21,6 +21,9 @@ def cyclonedx(path):
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if error is not None:
         sys.exit(f"{path}: {error}")
+    # The schema of a version takes documents that name another.
+    if json.loads(text)["specVersion"] != "1.6":
+        sys.exit(f"{path}: it is of another version than 1.6")
     bom = Bom.from_json(json.loads(text))
     if not bom.validate():
         sys.exit(f"{path}: its references lead nowhere")

@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::super::cloud::{CloudArgs, read_manifest};
+use super::super::inventory::downloaded;
 use super::super::{Global, table};
 use super::{ReportArgs, policy, verdict};
 use crate::audit::render::render;
 use crate::audit::{self, Audited, Subject};
 use crate::error::{Error, ExitCode};
-use crate::fetch;
-use crate::inventory;
+use crate::inventory::InventoryError;
 use crate::manifest;
-use crate::model::{Dependency, LAMBDA, LayerVersionArn, PackageId};
+use crate::model::{Dependency, LayerVersionArn, PackageId};
 use crate::pipeline::Services;
 use crate::publish::{self, FleetFunction, FleetLayer};
 use crate::report::Event;
@@ -157,25 +157,13 @@ fn content(
     let Some(url) = location.filter(|url| url.starts_with("http")) else {
         return Ok(Content { packages: None, r });
     };
-    let place = (&services.http, &services.store);
-    let packages = match fetch::fetch_whole(&url, LAMBDA.unzipped_bytes, place, &*services.report) {
-        Ok(bytes) => {
-            let file = services.store.temp_dir("layer-")?;
-            let path = file.path().join(format!("{}.zip", arn.name()));
-            fs::write_atomic(&path, &bytes)?;
-            match inventory::read(&path, arn.name()) {
-                Ok(found) => Some(found.packages.into_iter().map(|package| package.id).collect()),
-                // R itself, or something that has nothing to do with R.
-                Err(inventory::InventoryError::Nothing { .. }) => Some(Vec::new()),
-                Err(error) => {
-                    let text = format!("{arn} was not looked into: {error}");
-                    services.report.report(&Event::Warning { text: &text });
-                    None
-                }
-            }
-        }
+    let packages = match downloaded(&url, arn, services) {
+        Ok(found) => Some(found.packages.into_iter().map(|package| package.id).collect()),
+        // R itself, or something that has nothing to do with R.
+        Err(Error::Inventory(InventoryError::Nothing { .. })) => Some(Vec::new()),
         Err(error) => {
-            services.report.report(&Event::Warning { text: &format!("{arn} was not looked into: {error}") });
+            let text = format!("{arn} was not looked into: {}", error.message());
+            services.report.report(&Event::Warning { text: &text });
             None
         }
     };
