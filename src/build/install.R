@@ -47,11 +47,14 @@ if (is.function(run_in_new_process)) {
     assign("R_runR", run, tools)
 }
 
-# The installer itself needs none of R's default packages. The package's own code, where it
-# runs in this process, may; other processes start with them, as `R CMD INSTALL` has it.
+# The installer itself needs none of R's default packages. The package's own code and its
+# NAMESPACE, where they run in this process, may; other processes start with them, as
+# `R CMD INSTALL` has it.
 Sys.setenv(R_DEFAULT_PACKAGES = "")
 setwd(commandArgs(TRUE)[length(commandArgs(TRUE))])
-if (any(file.exists("data", "R/sysdata.rda", "src/install.libs.R"))) {
+namespace <- if (file.exists("NAMESPACE")) readLines("NAMESPACE", warn = FALSE)
+has_conditions <- any(grepl("^[^#]*\\bif\\b", namespace, useBytes = TRUE)) # of versions, mostly
+if (has_conditions || any(file.exists("data", "R/sysdata.rda", "src/install.libs.R"))) {
     for (name in c("methods", "datasets", "utils", "grDevices", "graphics", "stats")) {
         library(name, character.only = TRUE)
     }

@@ -56,6 +56,16 @@ fn what_is_only_linked_to_is_built_against_and_not_shipped() {
 }
 
 #[test]
+fn a_namespace_may_ask_for_versions() {
+    let world = World::new();
+    let namespace = "export(f_asks1)\nif (packageVersion(\"base\") >= \"4.0.0\") importFrom(stats, sd)\n";
+    world.publish(&SourcePackage::new("asks1", &[]).file("NAMESPACE", namespace));
+    world.lock(&["asks1"]);
+    let Some(built) = world.build(&[]) else { return };
+    built.succeeded();
+}
+
+#[test]
 fn a_failure_in_one_function_does_not_keep_others_from_being_built() {
     let world = World::new();
     for (name, code) in [("bad1", "no C 1"), ("bad2", "no C 2"), ("good1", "int good1(void) { return 1; }\n")]
