@@ -34,14 +34,22 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
-    let manifest = with_runtime(args)?;
+    let manifest = with_runtime(args)?.for_lambda();
     let cloud = args.cloud.open(global)?;
     let settings = &cloud.config.publish;
+    let by_reference = args.by_reference || settings.by_reference;
     let bucket = args.bucket.clone().or_else(|| settings.bucket.clone()).map(|name| Bucket {
         name,
         create: args.create_bucket,
-        by_reference: args.by_reference || settings.by_reference,
+        by_reference,
     });
+    if by_reference && bucket.is_none() {
+        return Err(Error::Usage(
+            "--by-reference needs a bucket that Lambda reads from: name it with --bucket, or as `publish.bucket` \
+             in layr.toml"
+                .to_owned(),
+        ));
+    }
     let share: Result<Vec<Grantee>, _> = settings.share.iter().map(|text| text.parse()).collect();
     let share = share?;
     let request = PublishRequest {

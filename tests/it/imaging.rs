@@ -1,11 +1,14 @@
 //! A function's layers as an image: as Lambda wants it, the same each time, and it runs.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::world::{SourcePackage, World, ran};
+use crate::world::{SourcePackage, World, from_environment, ran};
 
 /// A small image with a shell, made of this machine's own; its id.
 fn base_image(world: &World) -> Option<String> {
@@ -90,6 +93,88 @@ fn an_image_is_one_manifest_of_the_same_layers_and_docker_runs_it() {
     let said = ran(&mut docker(&["run", "--rm", "--network", "none", &tag, "-c", read]));
     docker(&["rmi", "--force", &tag, &base]).output().unwrap();
     assert_eq!(said.succeeded().stdout, "Package: one1; handler <- function(x) x\n");
+}
+
+/// A registry for images on loopback; it ends when its input, which we hold, does.
+struct Registry {
+    child: std::process::Child,
+    address: SocketAddr,
+}
+
+impl Registry {
+    fn start(world: &World) -> Option<Self> {
+        let program = from_environment("LAYR_TEST_REGISTRY")?;
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let folder = world.path("registry");
+        let config = format!(
+            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
+             http: {{ addr: \"{address}\" }}\n",
+            folder.display(),
+        );
+        world.write("registry.yml", config);
+        let script = r#""$0" serve "$1" >/dev/null 2>&1 </dev/null & read -r _; kill $!"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(program).arg(world.path("registry.yml")).stdin(Stdio::piped());
+        let registry = Self { child: shell.spawn().unwrap(), address };
+        for _ in 0..300 {
+            if TcpStream::connect(address).is_ok() {
+                return Some(registry);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the registry does not answer at {address}");
+    }
+
+    /// What it has at a path, as JSON.
+    fn get(&self, path: &str, media_type: &str) -> Value {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {media_type}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn an_image_is_pushed_to_a_registry_with_its_layers_and_its_handler() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &[]));
+    world.lock(&["one1"]);
+    world.write("project/code/score.R", "handler <- function(x) x\n");
+    let config =
+        "[functions.score]\nlockfile = \"renv.lock\"\ncode = \"code\"\nhandler = \"score.handler\"\n";
+    world.write("project/layr.toml", config);
+    let Some(registry) = Registry::start(&world) else { return };
+    let Some(built) = world.build(&[]) else { return };
+    built.succeeded();
+    let Some(base) = base_image(&world) else { return };
+    let tag = format!("{}/score:{}", registry.address, std::process::id());
+    let args = ["image", "score", "--engine", "docker", "--base-image", &base, "--push", "--tag", &tag];
+    let pushed = world.layr(&args);
+    docker(&["rmi", "--force", &tag, &base]).output().unwrap();
+    pushed.succeeded();
+
+    // docker tells in its own format what was loaded in OCI's.
+    let docker_s = "application/vnd.docker.distribution.manifest.v2+json";
+    let types = format!("{docker_s}, application/vnd.oci.image.manifest.v1+json");
+    let manifest = registry.get(&format!("/v2/score/manifests/{}", std::process::id()), &types);
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 3, "the base, the packages, the code");
+    let digest = manifest["config"]["digest"].as_str().unwrap();
+    let config = registry.get(&format!("/v2/score/blobs/{digest}"), "*/*");
+    assert_eq!(config["config"]["Cmd"], serde_json::json!(["score.handler"]));
 }
 
 #[test]

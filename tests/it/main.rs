@@ -20,6 +20,7 @@ mod builds;
 #[path = "../../bootstrap/tests/it/cases.rs"]
 mod cases;
 mod checks;
+mod ci;
 mod cloud;
 mod conformance;
 mod credentials;
@@ -38,6 +39,7 @@ mod publishing;
 mod loading;
 mod real_packages;
 mod reports;
+mod requirements;
 mod runtime;
 mod sandboxes;
 mod serving;

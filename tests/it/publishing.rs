@@ -208,6 +208,31 @@ fn a_zip_that_lambda_does_not_take_directly_goes_through_s3_once() {
 }
 
 #[test]
+fn by_reference_every_zip_is_read_from_the_bucket_and_from_one_version_of_it() {
+    let Some(cloud) = Cloud::new() else { return };
+    let layers = cloud.dist("referred", 2);
+    let publish = ["publish", "--region", "eu-central-1", "--by-reference"];
+    cloud.layr(&publish).failed(2, &["--by-reference needs a bucket"]);
+    let to_bucket = [&publish[..], &["--bucket", "referred-{region}", "--create-bucket"]].concat();
+    cloud.layr(&to_bucket).succeeded();
+    let contents = cloud.proxy.contents();
+    assert_eq!(contents.len(), layers.len());
+    for content in &contents {
+        assert_eq!(content["S3ObjectStorageMode"], "REFERENCE");
+        assert_eq!(content["S3Bucket"], "referred-eu-central-1");
+        let version = content["S3ObjectVersion"].as_str().unwrap();
+        let key = content["S3Key"].as_str().unwrap();
+        let head = ["s3api", "head-object", "--bucket", "referred-eu-central-1", "--key", key];
+        let head = cloud.aws("eu-central-1", &[&head[..], &["--version-id", version]].concat());
+        assert!(head["ContentLength"].as_u64() > Some(0), "{head}");
+    }
+
+    cloud.proxy.forget_requests();
+    cloud.layr(&to_bucket).succeeded();
+    assert_eq!(cloud.proxy.writes(), [""; 0]);
+}
+
+#[test]
 fn a_zip_that_changed_since_the_build_is_refused_before_it_is_sent() {
     let Some(cloud) = Cloud::new() else { return };
     let layers = cloud.dist("changed", 1);

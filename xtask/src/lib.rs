@@ -21,6 +21,7 @@ pub mod library;
 pub mod load;
 pub mod paths;
 pub mod pypi;
+pub mod registry;
 pub mod rie;
 pub mod root;
 pub mod peers;

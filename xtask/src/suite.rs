@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, dockerfiles, library, paths, peers, rie, root, run, testbed, tools};
+use crate::{base, docker, dockerfiles, library, paths, peers, registry, rie, root, run, testbed, tools};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
@@ -27,6 +27,7 @@ pub fn test() -> Result<()> {
     let library = step("library", || library::make(&layr, &base, &testbed, "tiny"))?;
     let root = step("a root without R", || root::provide(&cache))?;
     let rie = step("emulator", || Ok(rie::provide(&cache)))?;
+    let registry = step("registry", || Ok(registry::provide(&cache)))?;
     let mut for_tests: Vec<(&str, OsString)> = vec![
         ("LAYR_TEST_REPOSITORY", testbed.repository().into()),
         ("LAYR_TEST_BASE", base.path.into()),
@@ -38,6 +39,7 @@ pub fn test() -> Result<()> {
     let browser = tools::find(tools::CHROMIUM.program);
     for_tests.extend(browser.map(|browser| ("LAYR_TEST_BROWSER", browser.into())));
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
+    for_tests.extend(registry.map(|registry| ("LAYR_TEST_REGISTRY", registry.into())));
     for_tests.extend(node.map(|node| ("LAYR_TEST_NODE", node.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
     let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];

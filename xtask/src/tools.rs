@@ -44,6 +44,9 @@ pub const NPM: Tool = Tool { program: "npm", packages: &["npm"] };
 /// Shows reports.
 pub const CHROMIUM: Tool = Tool { program: "chromium", packages: &["chromium"] };
 
+/// What CI runs of ours, held against its rules.
+pub const SHELLCHECK: Tool = Tool { program: "shellcheck", packages: &["shellcheck"] };
+
 /// For the ELF files of arm64 that tests read and edit.
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
@@ -55,7 +58,7 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
-pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, CHROMIUM, ARM64_COMPILER];
+pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, CHROMIUM, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {

@@ -37,6 +37,8 @@ struct Shared {
     weather: Mutex<Weather>,
     /// `METHOD /path`, in the order of arrival.
     requests: Mutex<Vec<String>>,
+    /// Where published layers came from, as the requests said.
+    contents: Mutex<Vec<Value>>,
     /// When the latest counted requests came.
     arrivals: Mutex<VecDeque<Instant>>,
     n_over_rate: Mutex<usize>,
@@ -56,6 +58,7 @@ impl Proxy {
             zips: Mutex::default(),
             weather: Mutex::new(weather),
             requests: Mutex::default(),
+            contents: Mutex::default(),
             arrivals: Mutex::default(),
             n_over_rate: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -86,9 +89,15 @@ impl Proxy {
         self.requests().into_iter().filter(|request| !is_read(request)).collect()
     }
 
+    /// `Content` of each layer that was published out of S3, in the order of arrival.
+    pub fn contents(&self) -> Vec<Value> {
+        lock(&self.shared.contents).clone()
+    }
+
     /// As if nothing had been asked so far.
     pub fn forget_requests(&self) {
         lock(&self.shared.requests).clear();
+        lock(&self.shared.contents).clear();
         lock(&self.shared.arrivals).clear();
         *lock(&self.shared.n_over_rate) = 0;
     }
@@ -210,6 +219,7 @@ impl Shared {
                 else {
                     return Ok(None);
                 };
+                lock(&self.contents).push(content.clone());
                 let object = self.forward(&as_get(request, &format!("/{bucket}/{key}")))?;
                 if object.is_ok() {
                     return Ok(rules::archive(&object.body));
@@ -222,14 +232,21 @@ impl Shared {
     }
 }
 
+/// Names the service that a request is for.
+const FOR_S3: &str =
+    "AWS4-HMAC-SHA256 Credential=layr/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none";
+
 /// The same caller's request to look at something.
 fn as_get(request: &Message, target: &str) -> Message {
-    // Without a signature, moto goes by the path: S3's, unless it is Lambda's.
-    let kept = |name: &str| {
-        name == "host"
-            || (name == "authorization" && !rules::parts(request).is_empty() && target.starts_with("/20"))
-    };
-    let headers = request.headers.iter().filter(|(name, _)| kept(name)).cloned().collect();
+    let of_lambda = !rules::parts(request).is_empty() && target.starts_with("/20");
+    let kept = |name: &str| name == "host" || (name == "authorization" && of_lambda);
+    let mut headers: Vec<(String, String)> =
+        request.headers.iter().filter(|(name, _)| kept(name)).cloned().collect();
+    if !of_lambda {
+        // moto does not hold signatures against anything, but gives nobody a private object
+        // who has none.
+        headers.push(("authorization".to_owned(), FOR_S3.to_owned()));
+    }
     Message { first: format!("GET {target} HTTP/1.1"), headers, body: Vec::new() }
 }
 
