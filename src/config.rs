@@ -9,7 +9,7 @@ pub use audit::{AuditConfig, IgnoreConfig, LevelsConfig, LicensesConfig};
 
 use serde::Deserialize;
 
-use crate::model::{MEMORY_RANGE, RVersion, TIMEOUT_RANGE};
+use crate::model::{MEMORY_RANGE, RVersion, Remainder, TIMEOUT_RANGE};
 
 /// What the user wrote: nothing checked yet but the spelling of the keys.
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +55,7 @@ struct RawLayers {
     slim: Option<String>,
     allow_extra: u64,
     catalogue: Option<PathBuf>,
+    remainder: Option<String>,
     weights: RawWeights,
 }
 
@@ -66,6 +67,7 @@ struct RawWeights {
     following: Option<f64>,
     extra: Option<f64>,
     layer: Option<f64>,
+    alone: Option<f64>,
 }
 
 /// By package, or for all under `*`: patterns of what goes and what stays.
@@ -93,6 +95,8 @@ pub struct PublishConfig {
 struct RawFunction {
     lockfile: PathBuf,
     code: Option<PathBuf>,
+    #[serde(default)]
+    image: bool,
     handler: Option<String>,
     memory: Option<u32>,
     timeout: Option<u32>,
@@ -144,17 +148,21 @@ pub struct PlanConfig {
     pub allow_extra_bytes: u64,
     /// A layers.json of somebody else.
     pub catalogue: Option<PathBuf>,
+    pub remainder: Remainder,
     pub horizon: Option<f64>,
     pub sharing: Option<f64>,
     pub following: Option<f64>,
     pub extra: Option<f64>,
     pub layer: Option<f64>,
+    pub alone: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionConfig {
     pub lockfile: PathBuf,
     pub code: Option<PathBuf>,
+    /// It is deployed as a container image.
+    pub image: bool,
     pub handler: Option<String>,
     /// Of Lambda's megabytes, which are MiB.
     pub memory_mb: u32,
@@ -254,7 +262,7 @@ const MEMORY_MB: u32 = 1024;
 const TIMEOUT_SECONDS: u32 = 30;
 
 fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
-    let RawFunction { lockfile, code, handler, memory, timeout, environment, role, audit } = raw;
+    let RawFunction { lockfile, code, image, handler, memory, timeout, environment, role, audit } = raw;
     let memory_mb = memory.unwrap_or(MEMORY_MB);
     let timeout_seconds = timeout.unwrap_or(TIMEOUT_SECONDS);
     let value =
@@ -265,7 +273,17 @@ fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
     if !TIMEOUT_RANGE.contains(&timeout_seconds) {
         return Err(value("functions.timeout", timeout_seconds, "between 1 and 900 seconds"));
     }
-    Ok(FunctionConfig { lockfile, code, handler, memory_mb, timeout_seconds, environment, role, audit })
+    Ok(FunctionConfig {
+        lockfile,
+        code,
+        image,
+        handler,
+        memory_mb,
+        timeout_seconds,
+        environment,
+        role,
+        audit,
+    })
 }
 
 fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigError {
@@ -273,13 +291,14 @@ fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigErro
 }
 
 fn plan_config(raw: &RawLayers) -> Result<PlanConfig, ConfigError> {
-    let RawWeights { horizon, sharing, following, extra, layer } = raw.weights;
+    let RawWeights { horizon, sharing, following, extra, layer, alone } = raw.weights;
     let weights = [
         ("layers.weights.horizon", horizon),
         ("layers.weights.sharing", sharing),
         ("layers.weights.following", following),
         ("layers.weights.extra", extra),
         ("layers.weights.layer", layer),
+        ("layers.weights.alone", alone),
     ];
     for (field, weight) in weights {
         if let Some(weight) = weight.filter(|weight| !(0.0..=1e9).contains(weight)) {
@@ -287,14 +306,21 @@ fn plan_config(raw: &RawLayers) -> Result<PlanConfig, ConfigError> {
         }
     }
     let catalogue = raw.catalogue.clone();
+    let remainder = match raw.remainder.as_deref() {
+        None | Some("layer") => Remainder::Layer,
+        Some("code") => Remainder::Code,
+        Some(other) => return Err(value("layers.remainder", other, "`layer` or `code`")),
+    };
     Ok(PlanConfig {
         allow_extra_bytes: raw.allow_extra,
         catalogue,
+        remainder,
         horizon,
         sharing,
         following,
         extra,
         layer,
+        alone,
     })
 }
 
@@ -324,6 +350,7 @@ mod tests {
             ("[base]\nrecipe = \"al2023\"\nrootfs = \"x/\"", "recipe and rootfs"),
             ("[base]\nr = \"four\"", "base.r"),
             ("[build]\nseconds = 0", "build.seconds"),
+            ("[layers]\nremainder = \"zip\"", "layers.remainder"),
             ("[layers.weights]\nhorizon = -1.0", "layers.weights.horizon"),
             ("[layers.weights]\nextra = nan", "layers.weights.extra"),
             ("[functions.score]\ncode = \"x\"", "lockfile"),

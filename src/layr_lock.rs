@@ -88,6 +88,9 @@ pub struct LockedFunction {
     pub packages: Vec<String>,
     /// Layer digests in attach order.
     pub layers: Vec<String>,
+    /// The digest of what lies in its code, in the form of a layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_code: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,7 +150,7 @@ impl LayrLockError {
 impl LayrLock {
     /// The newest version of the format that is known here.
     pub const VERSION: u32 = 3;
-    /// Version 2 has no `form = "binary"`, and version 1 no `form`, `commit` and `subfolder`.
+    /// Version 2 has no `form = "binary"` and no `in_code`, and version 1 no `form`, `commit` and `subfolder`.
     /// They are still written where no more is needed, so that an older program can read it.
     const WITHOUT_BINARIES: u32 = 2;
     const WITHOUT_FORMS: u32 = 1;
@@ -196,7 +199,11 @@ impl LayrLock {
         self.functions.sort();
         let packages: BTreeSet<&String> =
             self.functions.iter().flat_map(|function| &function.packages).collect();
-        let layers: BTreeSet<&String> = self.functions.iter().flat_map(|function| &function.layers).collect();
+        let layers: BTreeSet<&String> = self
+            .functions
+            .iter()
+            .flat_map(|function| function.layers.iter().chain(&function.in_code))
+            .collect();
         // Ours come first, and so win over what was there before.
         let mut sources = BTreeMap::new();
         for source in self.packages.drain(..).chain(before.packages.iter().cloned()) {
@@ -217,7 +224,8 @@ impl LayrLock {
             Some(Form::Files) => Self::WITHOUT_BINARIES,
             Some(Form::Binary) => Self::VERSION,
         });
-        self.version = versions.max().unwrap_or(Self::WITHOUT_FORMS);
+        let in_code = self.functions.iter().filter(|function| function.in_code.is_some());
+        self.version = versions.chain(in_code.map(|_| Self::VERSION)).max().unwrap_or(Self::WITHOUT_FORMS);
         self.layers = kept.into_values().collect();
     }
 
@@ -267,6 +275,7 @@ mod tests {
 
     fn function(name: &str, package: &str) -> LockedFunction {
         LockedFunction {
+            in_code: None,
             name: name.to_owned(),
             lockfile: format!("{name}/renv.lock"),
             packages: vec![format!("{package} 1.0")],

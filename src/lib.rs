@@ -35,9 +35,10 @@ pub mod loading;
 pub mod elf;
 pub mod target;
 
-// What packages are built in, and what runs a build.
+// What packages are built in, what they ask of it, and what runs a build.
 pub mod base;
 pub mod engine;
+pub mod requirements;
 
 // R as a layer, and a Lambda on this machine.
 pub mod runtime;

@@ -11,6 +11,9 @@ use crate::model::{
     Architecture, ArchiveDigest, BaseDigest, LayerDigest, LayerVersionArn, Sha256Digest, TreeDigest,
 };
 
+/// In place of a layer's name, for packages that lie in a function's code.
+pub const IN_CODE: &str = "code";
+
 /// Its file in the output folder.
 pub const FILE_NAME: &str = "layers.json";
 
@@ -44,15 +47,31 @@ pub struct ManifestFunction {
     pub lockfile: String,
     /// Names, in attach order.
     pub layers: Vec<String>,
+    /// It is deployed as a container image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_image: bool,
     pub code_bytes: u64,
     pub unzipped_bytes: u64,
     pub packages: Vec<ManifestPackage>,
+    /// Packages that lie in its code instead of in a layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_code: Option<ManifestCode>,
     /// Libraries of the base that came along with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<ManifestLibrary>,
     /// What packages were built against and that is in no layer, such as headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_only: Vec<ManifestSource>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestCode {
+    /// Of the packages, as of a layer.
+    pub digest: LayerDigest,
+    /// The code with the packages in it.
+    pub zip: String,
+    /// Of the packages alone.
+    pub unzipped_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +237,21 @@ impl Manifest {
 
     pub fn layer(&self, name: &str) -> Option<&ManifestLayer> {
         self.layers.iter().find(|layer| layer.name == name)
+    }
+
+    /// Without functions that are container images, and layers that only those have: these
+    /// may be larger than Lambda takes.
+    #[must_use]
+    pub fn for_lambda(mut self) -> Self {
+        let has = |function: &ManifestFunction, layer: &ManifestLayer| function.layers.contains(&layer.name);
+        let (images, functions): (Vec<_>, Vec<_>) =
+            self.functions.into_iter().partition(|function| function.is_image);
+        self.layers.retain(|layer| {
+            let of_image = images.iter().any(|function| has(function, layer));
+            !of_image || functions.iter().any(|function| has(function, layer))
+        });
+        self.functions = functions;
+        self
     }
 
     /// Puts the runtime layer before each function's other layers.

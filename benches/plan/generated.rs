@@ -1,7 +1,6 @@
 //! Fleets with the statistics of real lockfiles, for the time that planning takes.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use layr::model::LAMBDA;
 use layr::plan::{LastPlan, Settings, plan};
@@ -18,7 +17,10 @@ const N_DATES: u64 = 8;
 pub(crate) struct Timing {
     pub(crate) n_functions: usize,
     pub(crate) n_trees: usize,
+    /// Of the processor, so that it is the same on a machine that has more to do.
     pub(crate) seconds: f64,
+    /// The most that this process had until then.
+    pub(crate) peak_mib: u64,
     pub(crate) stored_bytes: u64,
     /// What no plan can be below: each tree once.
     pub(crate) least_bytes: u64,
@@ -65,13 +67,27 @@ pub(crate) fn time(n_functions: u64, n_packages: u64, of_each: Option<u64>, tree
     }
     let demand = demand(&needs, trees);
     let all: BTreeSet<usize> = needs.values().flatten().copied().collect();
-    let started = Instant::now();
+    let started = processor_seconds();
     let plan = plan(&demand, &LastPlan::default(), &Settings::default()).expect("each function fits");
     Timing {
         n_functions: needs.len(),
         n_trees: all.len(),
-        seconds: started.elapsed().as_secs_f64(),
+        seconds: processor_seconds() - started,
+        peak_mib: peak_mib(),
         stored_bytes: plan.layers.iter().map(|layer| layer.unzipped_bytes).sum(),
         least_bytes: all.into_iter().map(|tree| trees.bytes(tree)).sum(),
     }
+}
+
+/// What this thread, the only one, has had of the processor.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanoseconds: f64 = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(f64::NAN);
+    nanoseconds / 1e9
+}
+
+fn peak_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
 }

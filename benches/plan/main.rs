@@ -21,6 +21,7 @@ mod trees;
 use anyhow::{Context, Result, bail};
 
 use history::Fleet;
+use layr::plan::{Settings, bound};
 use ours::Ours;
 use replay::{Needs, Packer, Totals, apply, replay, stored};
 use report::{FleetResult, Results};
@@ -73,5 +74,6 @@ fn run(fleet: &Fleet, trees: &Trees) -> FleetResult {
         totals,
         fresh_bytes: stored(&Ours::default().pack(&needs, trees), trees),
         least_bytes: all.into_iter().map(|tree| trees.bytes(tree)).sum(),
+        bound: bound(&ours::demand(&needs, trees), &Settings::default()),
     }
 }

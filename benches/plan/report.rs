@@ -1,5 +1,6 @@
 //! Results to a page for people, and to JSON for programs.
 
+use layr::plan::Bound;
 use serde_json::{Map, Value, json};
 
 use crate::generated::Timing;
@@ -19,6 +20,8 @@ pub(crate) struct FleetResult {
     pub(crate) fresh_bytes: u64,
     /// What no plan of the last state can be below: each tree once.
     pub(crate) least_bytes: u64,
+    /// The same, by the linear program.
+    pub(crate) bound: Bound,
 }
 
 fn ratio(of: u64, to: u64) -> f64 {
@@ -97,17 +100,18 @@ impl Results {
             text +=
                 &format!("\nlayr publishes {:.2} of what the best other rule ({name}) does.\n", ours / best);
         }
-        text += "\n| fleet | functions | commits | layr | best other | moved by adding | layers of a bump | stored anew, to each tree once |\n|---|---|---|---|---|---|---|---|\n";
+        text += "\n| fleet | functions | commits | layr | best other | moved by adding | layers of a bump | stored anew, to each tree once | to the bound |\n|---|---|---|---|---|---|---|---|---|\n";
         for fleet in self.fleets.iter().filter(|fleet| fleet.totals[0].1.published_bytes > 0) {
             text += &fleet.row();
         }
-        text += "\n| generated | trees | planned in | stored, to each tree once |\n|---|---|---|---|\n";
+        text += "\n| generated | trees | processor's time | peak memory | stored, to each tree once |\n|---|---|---|---|---|\n";
         for timing in &self.timings {
             text += &format!(
-                "| {} functions | {} | {:.3} s | {:.2} |\n",
+                "| {} functions | {} | {:.3} s | {} MiB | {:.2} |\n",
                 timing.n_functions,
                 timing.n_trees,
                 timing.seconds,
+                timing.peak_mib,
                 ratio(timing.stored_bytes, timing.least_bytes)
             );
         }
@@ -124,7 +128,7 @@ impl FleetResult {
         let ours = &self.totals[1].1;
         let best = (2..self.totals.len()).map(|at| self.published(at)).fold(f64::INFINITY, f64::min);
         format!(
-            "| {} | {} | {} | {:.3} | {best:.3} | {} B | {} | {:.2} |\n",
+            "| {} | {} | {} | {:.3} | {best:.3} | {} B | {} | {:.2} | {:.3} |\n",
             self.name,
             self.n_functions,
             ours.n_events,
@@ -132,6 +136,7 @@ impl FleetResult {
             ours.moved_by_adding_bytes,
             ours.max_layers_of_a_bump,
             ratio(self.fresh_bytes, self.least_bytes),
+            ratio(self.fresh_bytes, self.bound.bytes),
         )
     }
 
@@ -152,6 +157,8 @@ impl FleetResult {
             "max_layers_of_a_bump": ours.max_layers_of_a_bump,
             "limits_broken": ours.n_broken,
             "fresh_stored_ratio_to_each_tree_once": ratio(self.fresh_bytes, self.least_bytes),
+            "fresh_stored_ratio_to_bound": ratio(self.fresh_bytes, self.bound.bytes),
+            "bound_bytes": self.bound.bytes,
         })
     }
 }
@@ -161,7 +168,8 @@ impl Timing {
         json!({
             "functions": self.n_functions,
             "trees": self.n_trees,
-            "seconds": self.seconds,
+            "processor_seconds": self.seconds,
+            "peak_mib": self.peak_mib,
             "stored_ratio_to_each_tree_once": ratio(self.stored_bytes, self.least_bytes),
         })
     }

@@ -82,6 +82,9 @@ impl Process {
             .stderr(Stdio::piped())
             // A group of its own, so that what it starts ends with it.
             .process_group(0);
+        if let Some(libraries) = libraries(folder, std::env::var("R_LIBS").ok()) {
+            command.env("R_LIBS", libraries);
+        }
         if std::env::var_os("LC_ALL").is_none() {
             command.env("LC_ALL", "C.UTF-8");
         }
@@ -234,6 +237,15 @@ pub fn is_past(time: Instant) -> bool {
 
 fn timespec(time: Duration) -> Timespec {
     Timespec::try_from(time).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
+}
+
+/// Where R looks for packages before its own library: those that lie in the function's code,
+/// if there are any, and what the function says.
+fn libraries(folder: &Path, others: Option<String>) -> Option<String> {
+    let own = folder.join("R/library");
+    let others =
+        others.filter(|others| !others.is_empty()).map_or(String::new(), |others| format!(":{others}"));
+    own.is_dir().then(|| format!("{}{others}", own.display()))
 }
 
 /// R's own libraries first, as R's start script has it.

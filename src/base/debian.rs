@@ -50,9 +50,13 @@ pub(super) fn build(
     })
 }
 
+/// What every base of this kind has.
+pub(super) fn package_names() -> impl Iterator<Item = String> {
+    PACKAGES.lines().filter(|line| !line.starts_with('#')).map(str::to_owned)
+}
+
 fn mmdebstrap(program: &Path, suite: &str, options: &BaseOptions) -> Program {
-    let listed = PACKAGES.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
-    let packages: Vec<String> = listed.chain(options.include.iter().cloned()).collect();
+    let packages: Vec<String> = package_names().chain(options.include.iter().cloned()).collect();
     let mut run = Program::new(program).args([
         "--variant=minbase",
         "--format=tar",

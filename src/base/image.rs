@@ -1,5 +1,6 @@
 //! Bases that somebody else made: images, and root file systems.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use crate::engine::{Container, Engine, Root};
 use crate::model::{Architecture, BaseDigest, RVersion, Sha256Digest, parse_dcf};
 use crate::store::Store;
 use crate::sys::fs;
-use crate::sys::hash::sha256;
+use crate::sys::hash::{sha256, sha256_of_list};
 
 /// The recipe of base `al2023`, carried inside the program.
 const AL2023: &str = include_str!("../../images/al2023/Dockerfile");
@@ -21,11 +22,25 @@ pub(super) fn build_al2023(options: &BaseOptions, workshop: &Workshop<'_>) -> Re
     let recipe = Recipe::Al2023;
     let r = options.r.as_ref().ok_or(BaseError::RNotNamed)?;
     let container = container(&recipe, workshop.engine)?;
-    let tag = format!("layr-base:al2023-r{r}-{}", &sha256(AL2023.as_bytes()).to_hex()[..12]);
+    let name = recipe.canonical(options);
+    let tag = format!(
+        "layr-base:al2023-r{r}-{}",
+        &sha256_of_list(&[AL2023.to_owned(), name.clone()]).to_hex()[..12]
+    );
+    let arguments =
+        [("R_VERSION".to_owned(), r.to_string()), ("INCLUDE".to_owned(), options.include.join(" "))];
     let id = container
-        .build(AL2023, &tag, &[("R_VERSION".to_owned(), r.to_string())])
+        .build(AL2023, &tag, &arguments)
         .map_err(|source| BaseError::BuildImage { recipe: recipe.to_string(), source })?;
-    of_image(&recipe.canonical(options), &id, container, workshop.store)
+    of_image(&name, &id, container, workshop.store)
+}
+
+/// What the recipe has dnf install.
+pub(super) fn al2023_package_names() -> BTreeSet<String> {
+    let install = AL2023.split_once("dnf install").map_or("", |(_, rest)| rest);
+    let install = install.split_once("&&").map_or(install, |(names, _)| names);
+    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphanumeric());
+    install.split_whitespace().filter(is_name).map(str::to_owned).collect()
 }
 
 pub(super) fn of_reference(
@@ -188,7 +203,7 @@ mod tests {
     fn the_embedded_recipe_is_the_one_that_was_reviewed() {
         assert_eq!(
             sha256(AL2023.as_bytes()).to_hex(),
-            "87db5baafef2f305f864510817e494ce2fbfb2576ae1f930b291f1b700df7c39"
+            "9df6e86a2a41b52c546349f943f1ff9d1316c4aa73efa603bbf21328ab1f5f39"
         );
     }
 }

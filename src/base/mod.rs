@@ -12,6 +12,7 @@ mod error;
 mod image;
 mod libraries;
 mod recipe;
+mod system;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use error::BaseError;
 pub use image::host_architecture;
 pub use recipe::{InvalidRecipe, Recipe};
+pub use system::{System, system};
 
 use crate::engine::{Container, Engine, Root};
 use crate::model::{Architecture, BaseDigest, Description, RVersion};

@@ -180,7 +180,7 @@ impl Job<'_> {
     fn failure(&self, reason: Reason) -> Failure {
         let log = self.site.store.log_path(self.key);
         let last_lines = fs::last_lines(&log, N_LAST_LINES);
-        let diagnosis = diagnosis::diagnose(&fs::last_lines(&log, 200));
+        let diagnosis = diagnosis::diagnose(&fs::last_lines(&log, 200), self.site.base.distribution());
         Failure {
             package: self.tarball.id.clone(),
             reason,
@@ -222,5 +222,5 @@ fn failure_of(status: ExitStatus) -> Option<Reason> {
 /// Whether a rule failed and nothing known was missing.
 fn looks_like_make(last_lines: &[String]) -> bool {
     last_lines.iter().any(|line| line.starts_with("make") && line.contains("***"))
-        && diagnosis::diagnose(last_lines).is_none()
+        && diagnosis::diagnose(last_lines, None).is_none()
 }

@@ -1,20 +1,25 @@
 //! `layr base build` and `layr base list`
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::project::{self, EngineArg};
+use super::project::{self, EngineArg, Settings};
+use super::sources::SourceFlags;
 use super::{Global, table};
 use crate::base::{self, Base, BaseError, BaseOptions, Recipe, Workshop};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::model::RVersion;
+use crate::pipeline::{self, Services};
+use crate::report::Event;
+use crate::requirements::Source;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a base from a recipe
-    Build(BuildArgs),
+    Build(Box<BuildArgs>),
     /// List the bases that are here
     List(ListArgs),
 }
@@ -29,6 +34,11 @@ pub(super) struct BuildArgs {
     /// Further system packages
     #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
     include: Vec<String>,
+    /// Also what the packages of these lockfiles ask of the system
+    #[arg(long = "for", value_name = "LOCKFILE")]
+    lockfiles: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: SourceFlags,
     /// The R to install, where the recipe can choose
     #[arg(long, value_name = "VERSION")]
     r: Option<String>,
@@ -86,8 +96,13 @@ fn build(args: &BuildArgs, global: &Global) -> Result<String, Error> {
         None => config.r.clone(),
     };
     let include = if args.include.is_empty() { config.include.clone() } else { args.include.clone() };
-    let options = BaseOptions { mirror: args.mirror.clone().or_else(|| config.mirror.clone()), include, r };
-    let services = global.services(Vec::new())?;
+    let mut options =
+        BaseOptions { mirror: args.mirror.clone().or_else(|| config.mirror.clone()), include, r };
+    let services = if args.lockfiles.is_empty() {
+        global.services(Vec::new())?
+    } else {
+        args.include_for_lockfiles(&recipe, &mut options, global)?
+    };
     if services.offline && !matches!(recipe, Recipe::Folder(_)) {
         return Err(BaseError::Offline { recipe: recipe.to_string() }.into());
     }
@@ -103,6 +118,38 @@ fn build(args: &BuildArgs, global: &Global) -> Result<String, Error> {
     // Imported now, so that the first package need not wait for it.
     base.root_for(&engine, &*services.report)?;
     Ok(if args.json { table::to_json(&BaseJson::new(&base)) } else { table::base_line(&base) })
+}
+
+impl BuildArgs {
+    /// Adds to the options what packages of the lockfiles ask for; the services that were
+    /// used to find out.
+    fn include_for_lockfiles(
+        &self,
+        recipe: &Recipe,
+        options: &mut BaseOptions,
+        global: &Global,
+    ) -> Result<Services, Error> {
+        let (mut request, overrides) = Settings::of_sources(self.sources.clone()).request(&self.lockfiles)?;
+        options.r = options.r.take().or(request.base_options.r.take());
+        (request.base, request.base_options) = (recipe.clone(), options.clone());
+        let services = global.services(overrides)?;
+        let found = pipeline::system_requirements(&request, &services)?.ok_or_else(|| {
+            Error::Usage(format!(
+                "what base {recipe} has is not known: --for is for debian: bases and al2023"
+            ))
+        })?;
+        for lacking in found.lacking.iter().filter(|lacking| lacking.source == Source::Nowhere) {
+            let (packages, system) = (lacking.asked_by.join(", "), found.distribution.name());
+            let text = format!("{packages} asks for {}, of which {system} has no package", lacking.name);
+            services.report.report(&Event::Warning { text: &text });
+        }
+        options.include.extend(found.include().into_iter().map(str::to_owned));
+        options.include.sort();
+        options.include.dedup();
+        let text = format!("asked for beside the recipe: {}", options.include.join(", "));
+        services.report.report(&Event::Note { text: &text });
+        Ok(services)
+    }
 }
 
 fn list(args: &ListArgs, global: &Global) -> Result<String, Error> {

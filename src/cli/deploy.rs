@@ -50,7 +50,9 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
             .code
             .as_deref()
             .ok_or_else(|| PublishError::NotConfigured { name: name.clone(), key: "code" })?;
-        let zip = pack::code_zip(code, &store, &cloud.report)?;
+        let built = manifest.functions.iter().find(|built| built.name == name);
+        let packages = built.and_then(|built| built.in_code.as_ref()).map(|packages| packages.digest);
+        let zip = pack::code_zip((code, packages), &store, &cloud.report)?;
         for region in &cloud.regions {
             let one = One { args, name: &name, function, zip: &zip, region, manifest: &manifest };
             one.deploy(&cloud, stdout)?;
@@ -145,8 +147,15 @@ fn shown(deployed: &Deployed, is_dry: bool) -> String {
 
 impl Args {
     fn names(&self, cloud: &Cloud) -> Result<Vec<String>, Error> {
+        let is_image =
+            |name: &&String| cloud.config.functions.get(*name).is_some_and(|function| function.image);
+        if let Some(name) = self.functions.iter().find(is_image) {
+            return Err(Error::Usage(format!(
+                "function `{name}` is a container image: make it with `layr image {name}`, and deploy that"
+            )));
+        }
         let names: Vec<String> = if self.functions.is_empty() {
-            cloud.config.functions.keys().cloned().collect()
+            cloud.config.functions.keys().filter(|name| !is_image(name)).cloned().collect()
         } else {
             self.functions.clone()
         };

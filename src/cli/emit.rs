@@ -45,7 +45,7 @@ enum FormatArg {
 }
 
 pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
-    let layers = Layers::of(&read_manifest(&args.dist)?, &args.functions, &args.regions)?;
+    let layers = Layers::of(&read_manifest(&args.dist)?.for_lambda(), &args.functions, &args.regions)?;
     let text = emit::emit(args.format.format(), &layers)?;
     if matches!(args.format, FormatArg::Github) {
         return to_github(&text, &emit::github_summary(&layers), stdout);

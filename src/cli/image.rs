@@ -107,7 +107,8 @@ impl Args {
             layers.push(ImageLayer { name: layer.name.clone(), entries, path: "opt" });
         }
         if let Some(code) = function.code.as_deref() {
-            let entries = pack::code_entries(code, store)?;
+            let packages = built.in_code.as_ref().map(|packages| packages.digest);
+            let entries = pack::code_entries((code, packages), store)?;
             layers.push(ImageLayer { name: format!("{} code", self.function), entries, path: "var/task" });
         }
         Ok(Some(layers))

@@ -78,6 +78,8 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
         layers.push(pipeline::runtime_content(&report.base, &request, &services)?);
     }
     layers.extend(built.iter().flat_map(|built| &built.layers).map(|layer| layer.digest));
+    // What lies in its code is laid beside the layers: the code itself is run where it lies.
+    layers.extend(built.iter().filter_map(|built| built.in_code.as_ref()).map(|packages| packages.digest));
     let has_folder = args.root.is_some() || report.base.rootfs().is_some();
     let engine = engine(request.engine, has_folder, &services)?;
     let root = match &args.root {

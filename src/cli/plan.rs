@@ -7,7 +7,7 @@ use super::{Global, plan_table};
 use crate::error::Error;
 use crate::model::PackageId;
 use crate::pipeline::{self, Planned};
-use crate::plan::{Moves, Settings, TreeId, summary, what_if};
+use crate::plan::{self, Moves, Settings, TreeId, summary, what_if};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,15 +44,21 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
         }
         (None, _) => None,
     };
+    let bound = report.layers.as_ref().filter(|_| args.bound);
+    let bound = bound.map(|planned| plan::bound(&planned.demand, &request.plan));
     if args.json {
-        return write!(stdout, "{}", plan_table::plan_json(&report, then.as_ref())).map_err(Error::Output);
+        let text = plan_table::plan_json(&report, then.as_ref(), bound);
+        return write!(stdout, "{text}").map_err(Error::Output);
     }
     let mut text = plan_table::plan_text(&report);
+    if let Some(requirements) = &report.requirements {
+        text.push_str(&plan_table::requirements_text(requirements, &request.base, &request.base_options));
+    }
     if let Some(planned) = &report.layers {
         let summary = summary(&planned.demand, &planned.last, &planned.plan);
         text.push_str(&plan_table::layers_text(planned, &summary, args.explain));
-        if args.bound {
-            text.push_str(&plan_table::bound_text(&summary));
+        if let Some(bound) = bound {
+            text.push_str(&plan_table::bound_text(&summary, bound));
         }
     }
     if let (Some(id), Some(moves)) = (&args.what_if, &then) {

@@ -1,11 +1,15 @@
 //! What a run would do, to text for people and to JSON for programs.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::table::{counted, packages, to_json, usage};
+use super::table::{counted, to_json, trees, usage};
+use crate::base::{BaseOptions, Recipe};
 use crate::model::human_bytes;
-use crate::pipeline::{FunctionPlan, PlanReport, Planned};
-use crate::plan::{LayerPlan, LayerSummary, Moves, Summary, TreeId, summary};
+use crate::pipeline::{FunctionPlan, Lacking, PlanReport, Planned, Requirements};
+use crate::plan::{Bound, LayerPlan, LayerSummary, Moves, Summary, TreeId, WideBump, summary};
+use crate::requirements::Source;
 
 pub(super) fn plan_text(plan: &PlanReport) -> String {
     let mut text = match &plan.base {
@@ -20,9 +24,49 @@ pub(super) fn plan_text(plan: &PlanReport) -> String {
         match &plan.layers {
             Some(Planned { plan: layers, .. }) => {
                 let bytes = layers.layers_of(n).map(|layer| layer.unzipped_bytes).sum();
-                text.push_str(&usage(layers.functions[n].len(), bytes, function.code_bytes));
+                let n_layers = layers.functions[n].len() - usize::from(layers.in_code[n].is_some());
+                text.push_str(&usage(n_layers, bytes, function.code_bytes));
             }
             None => text.push_str("  sizes are known once everything is built\n"),
+        }
+    }
+    text
+}
+
+/// What the base lacks, and the command that adds it.
+pub(super) fn requirements_text(
+    requirements: &Requirements,
+    recipe: &Recipe,
+    options: &BaseOptions,
+) -> String {
+    if requirements.lacking.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nthe base lacks what packages ask for\n".to_owned();
+    for Lacking { name, source, asked_by, is_optional } in &requirements.lacking {
+        let system = requirements.distribution.name();
+        let source = match source {
+            Source::Packages(names) => names.join(", "),
+            Source::Nowhere => format!("{system} has no package of it"),
+            Source::Unknown => format!("we do not know what {system} calls it"),
+        };
+        let optional = if *is_optional { ", which can do without" } else { "" };
+        text.push_str(&format!("  {name:<14}{source}, for {}{optional}\n", asked_by.join(", ")));
+    }
+    let include: BTreeSet<&str> =
+        requirements.include().into_iter().chain(options.include.iter().map(String::as_str)).collect();
+    if requirements.include().is_empty() {
+        return text;
+    }
+    let include: Vec<&str> = include.into_iter().collect();
+    match recipe {
+        Recipe::Debian { .. } | Recipe::Al2023 => text.push_str(&format!(
+            "  layr base build {recipe} --include {} makes a base that has it; keep `include = {include:?}` in \
+             [base] of layr.toml\n",
+            include.join(","),
+        )),
+        Recipe::Image { .. } | Recipe::Folder(_) => {
+            text.push_str(&format!("  install in it: {}\n", include.join(" ")));
         }
     }
     text
@@ -38,8 +82,12 @@ pub(super) fn layers_text(planned: &Planned, summary: &Summary, explain: bool) -
             "  {:>2}  {:>9}  {:>12}  {}  {}  {}\n",
             n + 1,
             human_bytes(layer.unzipped_bytes),
-            packages(layer.trees.len()),
-            if of_layer.is_new { "new " } else { "kept" },
+            trees(&layer.trees),
+            match (of_layer.is_in_code, of_layer.is_new) {
+                (true, _) => "code",
+                (false, true) => "new ",
+                (false, false) => "kept",
+            },
             of_layer.users.join(", "),
             "█".repeat(width),
         ));
@@ -47,13 +95,16 @@ pub(super) fn layers_text(planned: &Planned, summary: &Summary, explain: bool) -
             text.push_str(&why(layer, of_layer));
         }
     }
-    let Summary { stored_bytes, apart_bytes, moves, skews, .. } = summary;
+    let Summary { stored_bytes, apart_bytes, moves, wide_bumps, skews, .. } = summary;
     text.push_str(&format!(
         "  {} stored; with one layer for each function it would be {}\n",
         human_bytes(*stored_bytes),
         human_bytes(*apart_bytes),
     ));
     text.push_str(&format!("  the next publish moves {}\n", moved(moves)));
+    for bump in wide_bumps {
+        text.push_str(&wide_bump_text(bump));
+    }
     for skew in skews.iter().take(5) {
         let version = |(id, functions): &(TreeId, Vec<String>)| format!("`{id}` ({})", functions.join(", "));
         let versions: Vec<String> = skew.versions.iter().map(version).collect();
@@ -69,6 +120,7 @@ const BAR_WIDTH: u64 = 24;
 fn why(layer: &LayerPlan, summary: &LayerSummary) -> String {
     let n_users = summary.users.len();
     let shared = match n_users {
+        1 if summary.is_in_code => format!("what {} alone needs, in the zip of its code", summary.users[0]),
         1 => format!("what {} alone needs", summary.users[0]),
         n => format!(
             "what {n} functions need: in layers of their own, it would be stored {n} times, {} more",
@@ -96,14 +148,24 @@ pub(super) fn moved(moves: &Moves) -> String {
     format!("{} in {layers}, and points {functions} to other layers", human_bytes(moves.bytes))
 }
 
-pub(super) fn bound_text(summary: &Summary) -> String {
-    let Summary { stored_bytes, least_bytes, .. } = summary;
-    let over = (stored_bytes.saturating_sub(*least_bytes)).saturating_mul(1000) / least_bytes.max(&1);
+pub(super) fn bound_text(summary: &Summary, bound: Bound) -> String {
+    let over = summary.stored_bytes.saturating_sub(bound.bytes).saturating_mul(1000) / bound.bytes.max(1);
+    let how = if bound.is_of_layers { "by the bound of all layers there could be" } else { "each tree once" };
     format!(
-        "  no plan can store less than {}, each tree once: this one is within {}.{} % of that\n",
-        human_bytes(*least_bytes),
+        "  no plan can store less than {}, {how}: this one is within {}.{} % of that\n",
+        human_bytes(bound.bytes),
         over / 10,
         over % 10,
+    )
+}
+
+fn wide_bump_text(bump: &WideBump) -> String {
+    let WideBump { function, tree, n_layers, bytes, own_bytes } = bump;
+    format!(
+        "  `{tree}` alone is new in {function}, and yet {n_layers} layers move, {} where its own has {}: \
+         cutting them otherwise saves more over the next changes\n",
+        human_bytes(*bytes),
+        human_bytes(*own_bytes),
     )
 }
 
@@ -118,7 +180,7 @@ fn plan_line(function: &FunctionPlan, at: usize) -> String {
 }
 
 /// docs/plan-json.md has the fields.
-pub(super) fn plan_json(plan: &PlanReport, what_if: Option<&Moves>) -> String {
+pub(super) fn plan_json(plan: &PlanReport, what_if: Option<&Moves>, bound: Option<Bound>) -> String {
     let function = |(n, function): (usize, &FunctionPlan)| {
         let packages = function.graph.needed().into_iter().map(|at| {
             let (node, found) = (&function.graph.nodes[at], function.found.get(&at));
@@ -149,11 +211,32 @@ pub(super) fn plan_json(plan: &PlanReport, what_if: Option<&Moves>) -> String {
         plan.base.as_ref().map(|base| json!({ "recipe": base.recipe, "digest": base.digest.to_hex() }));
     let functions: Vec<_> = plan.functions.iter().enumerate().map(function).collect();
     let layers = plan.layers.as_ref().map(layers_json);
-    let mut value = json!({ "schema": 1, "base": base, "functions": functions, "plan": layers });
+    let lacking = plan.requirements.as_ref().map(requirements_json);
+    let mut value =
+        json!({ "schema": 1, "base": base, "functions": functions, "plan": layers, "base_lacks": lacking });
     if let Some(moves) = what_if {
         value["what_if"] = moves_json(moves);
     }
+    if let Some(Bound { bytes, is_of_layers }) = bound {
+        value["bound"] = json!({ "bytes": bytes, "is_of_layers": is_of_layers });
+    }
     to_json(&value)
+}
+
+fn requirements_json(requirements: &Requirements) -> Value {
+    let lacking = requirements.lacking.iter().map(|lacking| {
+        let system_packages = match &lacking.source {
+            Source::Packages(names) => Some(names),
+            Source::Nowhere | Source::Unknown => None,
+        };
+        json!({
+            "name": lacking.name,
+            "system_packages": system_packages,
+            "packages": lacking.asked_by,
+            "optional": lacking.is_optional,
+        })
+    });
+    lacking.collect()
 }
 
 fn layers_json(planned: &Planned) -> Value {
@@ -165,6 +248,7 @@ fn layers_json(planned: &Planned) -> Value {
             "packages": layer.trees.iter().map(|tree| tree.id.to_string()).collect::<Vec<_>>(),
             "functions": of_layer.users,
             "is_new": of_layer.is_new,
+            "in_code": of_layer.is_in_code,
             "chance_of_change": of_layer.chance,
         })
     });
@@ -178,7 +262,19 @@ fn layers_json(planned: &Planned) -> Value {
         "least_bytes": summary.least_bytes,
         "one_layer_per_function_bytes": summary.apart_bytes,
         "moves": moves_json(&summary.moves),
+        "wide_bumps": summary.wide_bumps.iter().map(wide_bump_json).collect::<Vec<_>>(),
         "version_skew": skews.collect::<Vec<_>>(),
+    })
+}
+
+fn wide_bump_json(bump: &WideBump) -> Value {
+    let WideBump { function, tree, n_layers, bytes, own_bytes } = bump;
+    json!({
+        "function": function,
+        "package": tree.to_string(),
+        "layers": n_layers,
+        "bytes": bytes,
+        "own_layer_bytes": own_bytes,
     })
 }
 

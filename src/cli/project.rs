@@ -235,8 +235,10 @@ impl Settings {
             build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
             target: target(self.target.as_deref(), &config)?,
             profile: profile(self.slim, &config)?,
+            slimmest: profile(Some(SlimArg::Max), &config)?,
             load_test: if self.no_load_test { LoadTest::Skip } else { LoadTest::Run },
             plan: plan_settings(&config)?,
+            remainder: config.plan.remainder,
             fresh: self.fresh,
             prefix: config.prefix,
             keep: keep?,
@@ -265,6 +267,7 @@ pub(super) fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<Fu
             name: name.clone(),
             lockfile: function.lockfile.clone(),
             code: function.code.clone(),
+            is_image: function.image,
         });
         return Ok(functions.collect());
     }
@@ -286,7 +289,7 @@ pub(super) fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<Fu
                 "`{one}` and `{two}` would both be function `{name}`: name them in layr.toml"
             )));
         }
-        functions.push(FunctionRequest { name, lockfile, code: None });
+        functions.push(FunctionRequest { name, lockfile, code: None, is_image: false });
     }
     Ok(functions)
 }
@@ -310,7 +313,8 @@ pub(super) fn function_name(lockfile: &Path) -> String {
 }
 
 fn plan_settings(config: &Config) -> Result<plan::Settings, Error> {
-    let PlanConfig { allow_extra_bytes, catalogue, horizon, sharing, following, extra, layer } = &config.plan;
+    let PlanConfig { allow_extra_bytes, catalogue, .. } = &config.plan;
+    let PlanConfig { horizon, sharing, following, extra, layer, alone, .. } = config.plan;
     let usual = Weights::default();
     let catalogue = catalogue.as_deref().map(pipeline::catalogue).transpose()?;
     Ok(plan::Settings {
@@ -320,6 +324,7 @@ fn plan_settings(config: &Config) -> Result<plan::Settings, Error> {
             following: following.unwrap_or(usual.following),
             extra: extra.unwrap_or(usual.extra),
             layer: layer.unwrap_or(usual.layer),
+            alone: alone.unwrap_or(usual.alone),
         },
         allow_extra_bytes: *allow_extra_bytes,
         catalogue: catalogue.unwrap_or_default(),

@@ -36,7 +36,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let grantees = args.grantees()?;
-    let manifest = args.cloud.manifest()?;
+    let manifest = args.cloud.manifest()?.for_lambda();
     let cloud = args.cloud.open(global)?;
     let versions = published(&manifest, &cloud.regions)?;
     let text = if args.list {

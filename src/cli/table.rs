@@ -56,8 +56,13 @@ pub(super) fn build_text(report: &BuildReport, out: &Path) -> String {
         for layer in &function.layers {
             text.push_str(&layer_line(layer));
         }
+        let in_code = function.in_code.as_ref().map_or(0, |packages| packages.unzipped_bytes);
+        if let Some(code) = &function.in_code {
+            let (n_packages, size) = (packages(code.trees.len()), human_bytes(in_code));
+            text.push_str(&format!("  in its code  {n_packages:>12}  {size} unzipped\n"));
+        }
         let layers: u64 = function.layers.iter().map(|layer| layer.unzipped_bytes).sum();
-        text.push_str(&usage(function.layers.len(), layers, function.code_bytes));
+        text.push_str(&usage(function.layers.len(), layers, function.code_bytes + in_code));
     }
     let zips: BTreeSet<&str> = report
         .functions
@@ -73,17 +78,17 @@ fn layer_line(layer: &Layer) -> String {
     format!(
         "  {}  {:>12}  {:>9} zipped  {:>9} unzipped\n",
         layer.name,
-        trees(layer),
+        trees(&layer.trees),
         human_bytes(layer.zip_bytes),
         human_bytes(layer.unzipped_bytes),
     )
 }
 
 /// `12 packages`, `12 packages, 3 libraries`.
-fn trees(layer: &Layer) -> String {
+pub(super) fn trees(trees: &[SizedTree]) -> String {
     let is_package = |tree: &&SizedTree| matches!(tree.id, TreeId::Package(_));
-    let n_packages = layer.trees.iter().filter(is_package).count();
-    match layer.trees.len() - n_packages {
+    let n_packages = trees.iter().filter(is_package).count();
+    match trees.len() - n_packages {
         0 => packages(n_packages),
         1 => format!("{}, 1 library", packages(n_packages)),
         n => format!("{}, {n} libraries", packages(n_packages)),

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub use error::{FinishError, Unfit};
 pub use profile::{PackageProfile, Patterns, Profile, ProfileError, Slimness};
 
-use crate::model::{BaseDigest, PackageId, Sha256Digest, TreeDigest};
+use crate::model::{BaseDigest, PackageId, PackageName, Sha256Digest, TreeDigest};
 use crate::report::{Event, Report};
 use crate::store::{Entry, EntryKind, FinishRecord, Kind, LibraryRecord, OwnerRecord, Store};
 use crate::sys::hash::sha256_of_list;
@@ -177,6 +177,23 @@ fn slim(tree: TreeDigest, profile: &PackageProfile<'_>, store: &Store) -> Result
         entry.kind != EntryKind::Directory || kept.iter().any(|path| path.starts_with(&inside))
     });
     Ok(store.put_tree(&entries)?)
+}
+
+/// What a profile would leave out of a finished package.
+///
+/// # Errors
+///
+/// Where the tree cannot be read.
+pub fn left_out_bytes(
+    (name, tree): (&PackageName, TreeDigest),
+    profile: &Profile,
+    store: &Store,
+) -> Result<u64, FinishError> {
+    let profile = profile.of(name);
+    let entries = store.entries(tree.0)?;
+    let gone =
+        entries.iter().filter(|entry| entry.kind != EntryKind::Directory && profile.leaves_out(&entry.path));
+    Ok(gone.map(|entry| entry.kind.unzipped_bytes()).sum())
 }
 
 fn unzipped_bytes(tree: TreeDigest, store: &Store) -> Result<u64, FinishError> {

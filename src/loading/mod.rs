@@ -40,6 +40,8 @@ pub struct Site<'a> {
     pub root: &'a Root,
     /// The function's layers and the runtime's, merged.
     pub opt: &'a Path,
+    /// The packages that lie in its code.
+    pub task: Option<&'a Path>,
 }
 
 /// Loads packages, in their order, in one R; where one ends it, the others in another.
@@ -132,14 +134,17 @@ fn sandbox(packages: &[PackageName], script: &Path, site: Site<'_>) -> Sandbox {
         ("PATH", "/opt/R/bin:/usr/bin:/bin"),
         ("HOME", "/tmp"),
         ("TMPDIR", "/tmp"),
+        ("R_LIBS", if site.task.is_some() { "/var/task/R/library" } else { "" }),
         ("LANG", "C.UTF-8"),
         ("TZ", "UTC"),
         ("LAYR_LOAD", &names.join(" ")),
     ];
     let command = ["/opt/R/bin/exec/R", "--no-echo", "--no-restore", "--no-save", "--no-init-file"];
+    let mut binds = vec![bind(site.opt.to_owned(), "/opt"), bind(script.to_owned(), SCRIPT_PLACE)];
+    binds.extend(site.task.map(|task| bind(task.to_owned(), "/var/task")));
     Sandbox {
         root: site.root.clone(),
-        binds: vec![bind(site.opt.to_owned(), "/opt"), bind(script.to_owned(), SCRIPT_PLACE)],
+        binds,
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         working_dir: "/tmp".to_owned(),
         command: command.map(str::to_owned).into_iter().chain([format!("--file={SCRIPT_PLACE}")]).collect(),

@@ -12,7 +12,7 @@ const LINKS: [(&str, &str); 4] =
     [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib"), ("usr/lib64", "lib")];
 /// Folders that a sandbox has its own of. Not `/tmp`: docker would close its own as it finds
 /// this one, to all but root.
-const FOLDERS: [&str; 8] = ["build", "dev", "etc", "opt", "proc", "run", "sys", "usr/bin"];
+const FOLDERS: [&str; 9] = ["build", "dev", "etc", "opt", "proc", "run", "sys", "usr/bin", "var/task"];
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
 

@@ -14,6 +14,15 @@ pub struct LayerLimits {
 
 pub const LAMBDA: LayerLimits = LayerLimits { n_layers: 5, unzipped_bytes: 250 << 20 };
 
+/// A container image, uncompressed and with all its layers: "Container image code package
+/// size". Source: the same.
+pub const IMAGE_BYTES: u64 = 10 << 30;
+
+/// Zips up to this size, in bytes, travel in the request itself. Lambda's limit is 50 MiB
+/// (52,428,800) for the zip and 69,905,067 for the request that holds it in base64, beside
+/// names and texts: those have the rest.
+pub const DIRECT_UPLOAD_BYTES: u64 = (50 << 20) - (16 << 10);
+
 /// Memory that a function can have, in MB. Source: the same.
 pub const MEMORY_RANGE: std::ops::RangeInclusive<u32> = 128..=10_240;
 

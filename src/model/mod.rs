@@ -12,6 +12,7 @@ mod forge;
 mod git;
 mod limits;
 mod package_name;
+mod remainder;
 mod version;
 
 pub use architecture::{Architecture, UnknownArchitecture};
@@ -26,8 +27,9 @@ pub use digest::{
 };
 pub use forge::{Forge, ForgeHost, InvalidProject, ProjectPath};
 pub use git::{CommitId, GitUrl, InvalidGitPlace, Subfolder, is_reference};
-pub use limits::{LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};
+pub use limits::{DIRECT_UPLOAD_BYTES, IMAGE_BYTES, LAMBDA, LayerLimits, MEMORY_RANGE, TIMEOUT_RANGE};
 pub use package_name::{InvalidPackageName, PackageName};
+pub use remainder::Remainder;
 pub use version::{InvalidVersion, RVersion, compare_numeric, compare_version, compare_version_texts};
 
 /// A package at an exact version: what a lockfile locks.

@@ -14,6 +14,10 @@ pub enum PackError {
     ZipLimit { what: &'static str, value: u64, limit: u64 },
     #[error("the record of layer {digest} cannot be read")]
     BrokenRecord { digest: LayerDigest },
+    #[error("the packages that lie in the function's code, {digest}, are not in the store")]
+    PackagesNotHere { digest: LayerDigest },
+    #[error("`{path}` of the function's code is where one of its packages is to lie")]
+    InTheWay { path: String },
     #[error("failed to write a layer's zip")]
     Zip(#[source] io::Error),
     #[error(transparent)]
@@ -28,6 +32,10 @@ impl PackError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),
+            Self::PackagesNotHere { .. } => Some("run `layr build` on this machine".to_owned()),
+            Self::InTheWay { .. } => {
+                Some("give it another name, or keep packages in layers: `remainder = \"layer\"`".to_owned())
+            }
             Self::Name { .. } | Self::ZipLimit { .. } | Self::BrokenRecord { .. } | Self::Zip(_) => None,
         }
     }

@@ -20,7 +20,7 @@ mod zip;
 use std::io::Write;
 use std::path::Path;
 
-pub use code::{CodeZip, code_entries, code_zip};
+pub use code::{CodePackages, CodeZip, code_entries, code_zip, code_zip_name, in_code, write_code_zip};
 pub use error::PackError;
 pub use list::line_bytes;
 

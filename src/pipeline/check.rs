@@ -98,7 +98,8 @@ fn check_function(
     if !is_complete {
         check.problems.push(Error::Fetch(failed));
     }
-    let prepared = Prepared { request: function.clone(), lockfile, tarballs, code_bytes: 0 };
+    let prepared =
+        Prepared { request: function.clone(), lockfile, tarballs, code_bytes: 0, code_room_bytes: 0 };
     // packrat's hashes cover other packages too, so all have to be here.
     if is_complete {
         check.problems.extend(run.check_sources(std::slice::from_ref(&prepared)).err());

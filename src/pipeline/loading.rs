@@ -55,11 +55,12 @@ impl Run<'_> {
             let packages = packages_of(function);
             let layers = function.layers.iter().map(|layer| layer.digest.0);
             let opt = store.overlay(&[runtime.0].into_iter().chain(layers).collect::<Vec<_>>())?;
-            let key = key(&packages, opt, root).to_hex();
+            let in_code = function.in_code.as_ref().map(|packages| TreeDigest(packages.digest.0));
+            let key = key(&packages, (opt, in_code), root).to_hex();
             if packages.is_empty() || store.record::<LoadRecord>(Kind::Load, &key)?.is_some() {
                 continue;
             }
-            self.load_function((&function.name, &packages), TreeDigest(opt), root)?;
+            self.load_function((&function.name, &packages), (TreeDigest(opt), in_code), root)?;
             store.put_record(Kind::Load, &key, &LoadRecord { n_packages: packages.len() })?;
         }
         Ok(())
@@ -68,16 +69,17 @@ impl Run<'_> {
     fn load_function(
         &self,
         (function, packages): (&str, &[PackageName]),
-        opt: TreeDigest,
+        (opt, in_code): (TreeDigest, Option<TreeDigest>),
         root: TreeDigest,
     ) -> Result<(), Error> {
         let Services { store, report, interrupt, .. } = self.services;
         report.report(&Event::Note { text: &format!("loading {} packages of {function}", packages.len()) });
         let (opt, folder) = (store.materialise(opt)?, store.materialise(root)?);
+        let task = in_code.map(|packages| store.materialise(packages)).transpose()?;
         let engine = self.engine()?;
         let tag = format!("layr-target:{}", &root.to_hex()[..16]);
         let root = base::folder_as_root(&folder, &tag, engine)?;
-        let site = Site { store, engine, interrupt, root: &root, opt: &opt };
+        let site = Site { store, engine, interrupt, root: &root, opt: &opt, task: task.as_deref() };
         let failures = loading::load(packages, site)?;
         if failures.is_empty() {
             return Ok(());
@@ -92,8 +94,13 @@ fn packages_of(function: &FunctionReport) -> Vec<PackageName> {
 }
 
 /// All that decides whether packages load.
-fn key(packages: &[PackageName], opt: Sha256Digest, root: TreeDigest) -> Sha256Digest {
+fn key(
+    packages: &[PackageName],
+    (opt, in_code): (Sha256Digest, Option<TreeDigest>),
+    root: TreeDigest,
+) -> Sha256Digest {
     let mut parts = vec![VERSION.to_owned(), opt.to_hex(), root.to_hex()];
+    parts.extend(in_code.map(|packages| format!("in code {}", packages.to_hex())));
     parts.extend(packages.iter().map(ToString::to_string));
     sha256_of_list(&parts)
 }

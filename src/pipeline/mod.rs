@@ -7,6 +7,7 @@ mod loading;
 mod hashes;
 mod memory;
 mod record;
+mod requirements;
 mod run;
 mod runtime;
 mod select;
@@ -25,6 +26,7 @@ pub use check::{CheckReport, FunctionCheck, FunctionWhy, check, vendor, why};
 pub use hashes::VerifyHashes;
 pub use memory::catalogue;
 pub use record::manifest;
+pub use requirements::{Lacking, Requirements, system_requirements};
 use run::Run;
 pub use runtime::{RuntimeReport, runtime, runtime_content};
 pub use select::FunctionRequest;
@@ -38,8 +40,8 @@ use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
 use crate::finish::{Finished, Profile};
 use crate::lockfile::Lockfile;
-use crate::model::{PackageId, PackageName};
-use crate::pack::Layer;
+use crate::model::{PackageId, PackageName, Remainder};
+use crate::pack::{CodePackages, Layer};
 use crate::plan::{self, Demand, LastPlan, Plan};
 use crate::report::{Event, Report};
 use crate::resolve::Graph;
@@ -71,6 +73,7 @@ pub struct BuildRequest {
     pub build: BuildOptions,
     pub prefix: String,
     pub plan: plan::Settings,
+    pub remainder: Remainder,
     /// Plan as if there were no layers yet.
     pub fresh: bool,
     /// Packages to ship although nothing needs them at run time.
@@ -79,6 +82,8 @@ pub struct BuildRequest {
     pub target: target::Choice,
     /// What of packages is left out.
     pub profile: Profile,
+    /// The same, were it as slim as can be: for what that would save.
+    pub slimmest: Profile,
     pub load_test: LoadTest,
     /// Layers left to others: one for the runtime.
     pub n_reserved: usize,
@@ -127,10 +132,13 @@ pub struct BuildReport {
 pub struct FunctionReport {
     pub name: String,
     pub lockfile: String,
+    pub is_image: bool,
     pub code_bytes: u64,
     /// All that was built, shipped or not.
     pub packages: Vec<PackageReport>,
     pub layers: Vec<Layer>,
+    /// What lies in its code instead of in a layer.
+    pub in_code: Option<CodePackages>,
 }
 
 /// A package and where it came from.
@@ -153,6 +161,9 @@ pub struct PlanReport {
     /// Absent where the base has yet to be made.
     pub base: Option<Base>,
     pub recipe: String,
+    /// What is to be built asks for it, and the base's system lacks it; `None` where the
+    /// system is not known.
+    pub requirements: Option<Requirements>,
 }
 
 /// A plan, and what it was made from.
@@ -172,6 +183,8 @@ pub struct FunctionPlan {
     /// What is shipped of it, where everything is built.
     pub finished: BTreeMap<usize, Finished>,
     pub code_bytes: u64,
+    code_room_bytes: u64,
+    is_image: bool,
 }
 
 impl FunctionPlan {
@@ -180,8 +193,9 @@ impl FunctionPlan {
     }
 
     fn needs(&self) -> Needs<'_> {
-        let Self { name, graph, finished, code_bytes, .. } = self;
-        Needs { name, graph, finished, code_bytes: *code_bytes }
+        let Self { name, graph, finished, code_bytes, code_room_bytes, is_image, .. } = self;
+        let (code_bytes, code_room_bytes) = (*code_bytes, *code_room_bytes);
+        Needs { name, graph, finished, code_bytes, code_room_bytes, is_image: *is_image }
     }
 }
 
@@ -191,12 +205,15 @@ struct Prepared {
     lockfile: Lockfile,
     tarballs: Vec<SourceTarball>,
     code_bytes: u64,
+    /// What its code's zip can take of its packages.
+    code_room_bytes: u64,
 }
 
 /// A function once its packages are in the store, by the graph's nodes.
 struct BuiltFunction {
     request: FunctionRequest,
     code_bytes: u64,
+    code_room_bytes: u64,
     graph: Graph,
     tarballs: Vec<SourceTarball>,
     built: BTreeMap<usize, BuiltPackage>,
@@ -205,12 +222,14 @@ struct BuiltFunction {
 
 impl BuiltFunction {
     fn needs(&self) -> Needs<'_> {
-        let Self { request, code_bytes, graph, finished, .. } = self;
-        Needs { name: &request.name, graph, finished, code_bytes: *code_bytes }
+        let Self { request, code_bytes, code_room_bytes, graph, finished, .. } = self;
+        let (code_bytes, code_room_bytes) = (*code_bytes, *code_room_bytes);
+        let FunctionRequest { name, is_image, .. } = request;
+        Needs { name, graph, finished, code_bytes, code_room_bytes, is_image: *is_image }
     }
 
-    fn report(self, layers: Vec<Layer>) -> FunctionReport {
-        let Self { request, code_bytes, graph, tarballs, built, mut finished } = self;
+    fn report(self, layers: Vec<Layer>, in_code: Option<CodePackages>) -> FunctionReport {
+        let Self { request, code_bytes, code_room_bytes: _, graph, tarballs, built, mut finished } = self;
         let packages = built.into_iter().map(|(at, built)| PackageReport {
             built,
             finished: finished.remove(&at),
@@ -220,9 +239,11 @@ impl BuiltFunction {
         FunctionReport {
             name: request.name,
             lockfile: request.lockfile.display().to_string(),
+            is_image: request.is_image,
             code_bytes,
             packages: packages.collect(),
             layers,
+            in_code,
         }
     }
 }
@@ -286,7 +307,7 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
     if let Some(base) = &base {
         run.check_r(base, &prepared)?;
     }
-    let mut functions = Vec::new();
+    let (mut functions, mut to_build) = (Vec::new(), Vec::new());
     for function in prepared {
         let r = base.as_ref().map(|base| base.r.clone()).or_else(|| function.lockfile.r.clone());
         let (graph, tarballs) = run.graph(&function, r.as_ref())?;
@@ -294,10 +315,20 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
             Some(base) => build::find_built(&graph, &tarballs, base, &services.store)?,
             None => BTreeMap::new(),
         };
-        let FunctionRequest { name, lockfile, .. } = function.request;
+        let missing = graph.needed().into_iter().filter(|at| !found.contains_key(at));
+        to_build.extend(missing.map(|at| tarballs[at].clone()));
+        let FunctionRequest { name, lockfile, is_image, .. } = function.request;
         let lockfile = lockfile.display().to_string();
-        let (finished, code_bytes) = (BTreeMap::new(), function.code_bytes);
-        functions.push(FunctionPlan { name, lockfile, graph, found, finished, code_bytes });
+        functions.push(FunctionPlan {
+            name,
+            lockfile,
+            graph,
+            found,
+            finished: BTreeMap::new(),
+            code_bytes: function.code_bytes,
+            code_room_bytes: function.code_room_bytes,
+            is_image,
+        });
     }
     if let Some(base) = base.as_ref().filter(|_| functions.iter().all(FunctionPlan::is_built)) {
         let finishing = run.finishing(base)?;
@@ -310,7 +341,8 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
     } else {
         None
     };
-    Ok(PlanReport { functions, layers, base, recipe: request.base.to_string() })
+    let requirements = run.lacking(to_build.iter(), base.as_ref())?;
+    Ok(PlanReport { functions, layers, base, recipe: request.base.to_string(), requirements })
 }
 
 fn count(functions: &[FunctionReport], counts: impl Fn(&PackageReport) -> bool) -> usize {

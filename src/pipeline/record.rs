@@ -7,9 +7,10 @@ use super::{BuildReport, FunctionReport, PackageReport, memory};
 use crate::fetch::{self, SourceTarball};
 use crate::layr_lock::{Form, LayrLock, LockedBase, LockedFunction, LockedLayer, LockedSource};
 use crate::manifest::{
-    Manifest, ManifestBase, ManifestFunction, ManifestLayer, ManifestLibrary, ManifestPackage, ManifestSource,
+    self, Manifest, ManifestBase, ManifestCode, ManifestFunction, ManifestLayer, ManifestLibrary,
+    ManifestPackage, ManifestSource,
 };
-use crate::pack::Layer;
+use crate::pack::{self, Layer};
 use crate::plan::{SizedTree, TreeId};
 
 /// What the run has made, in the form of layers.json: the same for the same content.
@@ -22,9 +23,15 @@ pub fn manifest(report: &BuildReport) -> Manifest {
         name: function.name.clone(),
         lockfile: function.lockfile.clone(),
         layers: function.layers.iter().map(|layer| layer.name.clone()).collect(),
+        is_image: function.is_image,
         code_bytes: function.code_bytes,
         unzipped_bytes: function.layers.iter().map(|layer| layer.unzipped_bytes).sum(),
-        packages: function.layers.iter().flat_map(|layer| packages_of(layer, function)).collect(),
+        packages: packages(function),
+        in_code: function.in_code.as_ref().map(|code| ManifestCode {
+            digest: code.digest,
+            zip: pack::code_zip_name(&function.name),
+            unzipped_bytes: code.unzipped_bytes,
+        }),
         libraries: function.layers.iter().flat_map(|layer| libraries_of(layer, function)).collect(),
         build_only: build_only(function),
     });
@@ -53,17 +60,23 @@ fn manifest_layer(layer: &Layer) -> ManifestLayer {
     }
 }
 
-fn packages_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestPackage> {
+fn packages(function: &FunctionReport) -> Vec<ManifestPackage> {
+    let of_layers = function.layers.iter().map(|layer| (layer.name.as_str(), &layer.trees));
+    let of_code = function.in_code.iter().map(|code| (manifest::IN_CODE, &code.trees));
+    of_layers.chain(of_code).flat_map(|(layer, trees)| packages_of((layer, trees), function)).collect()
+}
+
+fn packages_of((layer, trees): (&str, &[SizedTree]), function: &FunctionReport) -> Vec<ManifestPackage> {
     let origin = |tree: &TreeId| match tree {
         TreeId::Package(id) => function.packages.iter().find(|package| package.built.id == *id),
         TreeId::Library(_) => None,
     };
-    let packages = layer.trees.iter().filter_map(|tree| Some((tree, origin(&tree.id)?)));
+    let packages = trees.iter().filter_map(|tree| Some((tree, origin(&tree.id)?)));
     packages
         .map(|(tree, PackageReport { built, finished, tarball, dependencies })| ManifestPackage {
             name: built.id.name.to_string(),
             version: built.id.version.to_string(),
-            layer: layer.name.clone(),
+            layer: layer.to_owned(),
             tree: tree.digest,
             unzipped_bytes: tree.unzipped_bytes,
             source_url: fetch::without_secrets(&tarball.url),
@@ -156,16 +169,19 @@ pub(super) fn layr_lock(report: &BuildReport, folder: &Path) -> LayrLock {
                 dependencies: dependencies.iter().map(ToString::to_string).collect(),
             });
         }
-        for layer in &function.layers {
-            let packages = layer.trees.iter().map(|tree| tree.id.to_string()).collect();
-            let trees = memory::marks(&layer.trees.iter().map(SizedTree::mark).collect::<Vec<_>>());
-            layers.insert(layer.digest, LockedLayer { digest: layer.digest.to_hex(), packages, trees });
+        let of_layers = function.layers.iter().map(|layer| (layer.digest, &layer.trees));
+        let of_code = function.in_code.iter().map(|code| (code.digest, &code.trees));
+        for (digest, trees) in of_layers.chain(of_code) {
+            let packages = trees.iter().map(|tree| tree.id.to_string()).collect();
+            let trees = memory::marks(&trees.iter().map(SizedTree::mark).collect::<Vec<_>>());
+            layers.insert(digest, LockedLayer { digest: digest.to_hex(), packages, trees });
         }
         functions.push(LockedFunction {
             name: function.name.clone(),
             lockfile: from_folder(Path::new(&function.lockfile), folder),
             packages: function.packages.iter().map(|package| package.built.id.to_string()).collect(),
             layers: function.layers.iter().map(|layer| layer.digest.to_hex()).collect(),
+            in_code: function.in_code.as_ref().map(|code| code.digest.to_hex()),
         });
     }
     let base = &report.base;

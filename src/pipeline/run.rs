@@ -13,12 +13,13 @@ use crate::build::{self, BuildError, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
+use crate::finish::{self, Finished};
 use crate::layr_lock::{Form, LayrLock, LayrLockError, LockedSource};
 use crate::lockfile::{LockedPackage, Lockfile};
 use crate::manifest::{self, Manifest};
 use crate::model::{LAMBDA, RVersion, Sha256Digest, Subfolder};
-use crate::pack::{self, Naming, Output};
-use crate::plan::{self, Demand, Plan};
+use crate::pack::{self, Layer, Naming, Output};
+use crate::plan::{self, Demand, LayerPlan, Plan, PlanError};
 use crate::provenance;
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Binaries, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
@@ -63,7 +64,8 @@ impl Run<'_> {
             if !errors.is_empty() {
                 return Err(Error::Fetch(errors));
             }
-            Ok(Prepared { request: request.clone(), lockfile, tarballs, code_bytes })
+            let code_room_bytes = select::code_room_bytes(self.request, request, code_bytes);
+            Ok(Prepared { request: request.clone(), lockfile, tarballs, code_bytes, code_room_bytes })
         });
         let prepared: Result<Vec<_>, Error> = prepared.collect();
         self.services.report.report(&Event::Finished { stage: Stage::Fetch });
@@ -280,12 +282,14 @@ impl Run<'_> {
         let (graph, tarballs) = self.graph(&function, Some(&base.r))?;
         let mut built = build::find_built(&graph, &tarballs, base, store)?;
         if !graph.needed().iter().all(|at| built.contains_key(at)) {
+            self.warn_of_lacking((&graph, &tarballs), base)?;
             let site = Site { store, engine: self.engine()?, base, report: &**report, interrupt };
             built = build::build(&graph, &tarballs, site, &self.request.build)?;
         }
         self.check_installed(&function, &tarballs, &built)?;
-        let Prepared { request, code_bytes, .. } = function;
-        Ok(BuiltFunction { request, code_bytes, graph, tarballs, built, finished: BTreeMap::new() })
+        let Prepared { request, code_bytes, code_room_bytes, .. } = function;
+        let finished = BTreeMap::new();
+        Ok(BuiltFunction { request, code_bytes, code_room_bytes, graph, tarballs, built, finished })
     }
 
     /// Plans all functions together, as near to the last plan as pays.
@@ -295,18 +299,40 @@ impl Run<'_> {
         before: &LayrLock,
     ) -> Result<Planned, Error> {
         let BuildRequest { n_reserved, fresh, .. } = *self.request;
+        let functions: Vec<Needs<'a>> = functions.collect();
         let demand = Demand {
-            functions: functions.map(|needs| select::function_demand(&needs)).collect(),
+            functions: functions.iter().map(select::function_demand).collect(),
             limits: LAMBDA,
             n_reserved,
         };
+        for problem in memory::unreadable(before) {
+            let text = format!("in layr.lock, {problem}: it is planned as if there was no such layer");
+            self.services.report.report(&Event::Warning { text: &text });
+        }
         let last = memory::last_plan(before);
         let known = if fresh { last.clone().forget_layers() } else { last.clone() };
-        let plan = plan::plan(&demand, &known, &self.request.plan)?;
+        let plan = match plan::plan(&demand, &known, &self.request.plan) {
+            Err(PlanError::TooLarge(mut too_large)) => {
+                let function = functions.iter().find(|function| function.name == too_large.function);
+                too_large.slim_bytes = function.map(|function| self.slim_bytes(function)).transpose()?;
+                return Err(PlanError::TooLarge(too_large).into());
+            }
+            plan => plan?,
+        };
         Ok(Planned { demand, last, plan })
     }
 
-    /// Packs each layer once.
+    /// What the slimmest profile would leave out of a function's packages beside what is left
+    /// out already.
+    fn slim_bytes(&self, function: &Needs<'_>) -> Result<u64, Error> {
+        let package = |(at, package): (&usize, &Finished)| {
+            let name = &function.graph.nodes[*at].id.name;
+            finish::left_out_bytes((name, package.tree), &self.request.slimmest, &self.services.store)
+        };
+        function.finished.iter().map(package).sum::<Result<u64, _>>().map_err(Error::from)
+    }
+
+    /// Packs each layer once, and what lies in a function's code with that.
     pub(super) fn pack(
         &self,
         functions: Vec<BuiltFunction>,
@@ -316,12 +342,19 @@ impl Run<'_> {
         let Services { store, report, .. } = self.services;
         let naming = Naming { prefix: self.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
         let output = Output { naming: &naming, folder: &self.request.out, store, report: &**report };
-        let layers = pack::pack(&plan.layers, output)?;
-        let reports = functions.into_iter().zip(&plan.functions).map(|(function, layers_of)| {
-            let layers = layers_of.iter().map(|at| layers[*at].clone()).collect();
-            function.report(layers)
-        });
-        Ok(reports.collect())
+        let published: Vec<usize> = (0..plan.layers.len()).filter(|at| plan.is_published(*at)).collect();
+        let plans: Vec<LayerPlan> = published.iter().map(|at| plan.layers[*at].clone()).collect();
+        let layers: BTreeMap<usize, Layer> = published.into_iter().zip(pack::pack(&plans, output)?).collect();
+        let mut reports = Vec::new();
+        for (n, function) in functions.into_iter().enumerate() {
+            let in_code = plan.in_code[n].map(|at| pack::in_code(&plan.layers[at], store)).transpose()?;
+            if let (Some(packages), Some(code)) = (&in_code, &function.request.code) {
+                pack::write_code_zip(&function.request.name, (code, packages.digest), output)?;
+            }
+            let attached = plan.functions[n].iter().filter(|at| plan.in_code[n] != Some(**at));
+            reports.push(function.report(attached.map(|at| layers[at].clone()).collect(), in_code));
+        }
+        Ok(reports)
     }
 
     /// layr.lock and the manifest, each only where it changes.

@@ -7,7 +7,7 @@ use super::BuildRequest;
 use crate::error::Error;
 use crate::finish::Finished;
 use crate::lockfile::{self, Lockfile};
-use crate::model::PackageName;
+use crate::model::{DIRECT_UPLOAD_BYTES, IMAGE_BYTES, LAMBDA, PackageName, Remainder};
 use crate::pack;
 use crate::plan::{FunctionDemand, SizedTree, TreeId};
 use crate::resolve::{Graph, Project};
@@ -19,6 +19,8 @@ pub struct FunctionRequest {
     pub name: String,
     pub lockfile: PathBuf,
     pub code: Option<PathBuf>,
+    /// It is to be a container image, for which other limits hold.
+    pub is_image: bool,
 }
 
 pub(super) fn read_lockfile(request: &FunctionRequest) -> Result<Lockfile, Error> {
@@ -109,11 +111,24 @@ pub(super) struct Needs<'a> {
     pub(super) graph: &'a Graph,
     pub(super) finished: &'a BTreeMap<usize, Finished>,
     pub(super) code_bytes: u64,
+    pub(super) code_room_bytes: u64,
+    pub(super) is_image: bool,
+}
+
+/// What the zip of a function's code can take beside the code, as it is sent to Lambda at
+/// once: all of it counts as if nothing could be compressed, and a little for the zip itself.
+pub(super) fn code_room_bytes(request: &BuildRequest, function: &FunctionRequest, code_bytes: u64) -> u64 {
+    const OF_THE_ZIP: u64 = 2 << 20;
+    match (request.remainder, &function.code, function.is_image) {
+        (Remainder::Code, Some(_), false) => DIRECT_UPLOAD_BYTES.saturating_sub(code_bytes + OF_THE_ZIP),
+        (Remainder::Layer | Remainder::Code, _, _) => 0,
+    }
 }
 
 /// What goes into layers, each with what needs it.
 pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
-    let Needs { name, graph, finished, code_bytes } = *needs;
+    let Needs { name, graph, finished, code_bytes, code_room_bytes, is_image } = *needs;
+    let limit_bytes = if is_image { IMAGE_BYTES } else { LAMBDA.unzipped_bytes };
     let mut trees = BTreeMap::new();
     let mut needed_by: BTreeMap<TreeId, Vec<TreeId>> = BTreeMap::new();
     for (at, package) in finished {
@@ -134,5 +149,5 @@ pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
         SizedTree { id, digest, unzipped_bytes }
     });
     let trees = sized.collect();
-    FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes }
+    FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes, code_room_bytes, limit_bytes }
 }

@@ -18,6 +18,8 @@ pub(super) struct Board<'a> {
     n_users: Vec<usize>,
     /// By need: positions in `layers`.
     placed: Vec<Option<Vec<usize>>>,
+    /// By need: the one of these that lies in the code.
+    in_code: Vec<Option<usize>>,
 }
 
 /// More layers than these are not tried out for one need.
@@ -42,6 +44,7 @@ impl<'a> Board<'a> {
             layers_of_tree: vec![Vec::new(); space.trees.len()],
             n_users: Vec::new(),
             placed: vec![None; space.needs.len()],
+            in_code: vec![None; space.needs.len()],
         };
         for layer in &space.layers {
             board.add(layer.clone());
@@ -72,15 +75,22 @@ impl<'a> Board<'a> {
 
     /// Leaves a need where it was, if a function of it had layers that still are right.
     pub(super) fn keep(&mut self, need: NeedNo) {
-        let Need { trees, had, .. } = &self.space.needs[need];
+        let Need { trees, had, code, .. } = &self.space.needs[need];
+        let in_code = code.as_ref().and_then(|code| {
+            let layer = code.had.filter(|layer| had.iter().any(|had| had.contains(layer)))?;
+            let trees = &self.layers[layer];
+            code.holds(trees, self.space.bytes(trees)).then_some(layer)
+        });
+        let n_slots = self.n_slots + usize::from(in_code.is_some());
         let fits = |had: &&Vec<usize>| {
             let choice =
                 had.iter().try_fold(self.nothing(need), |choice, layer| self.take(need, &choice, *layer));
-            had.len() <= self.n_slots && choice.is_some_and(|choice| choice.left.is_empty())
+            had.len() <= n_slots && choice.is_some_and(|choice| choice.left.is_empty())
         };
         debug_assert!(!trees.is_empty());
         if let Some(had) = had.iter().filter(fits).min().cloned() {
             self.set(need, had);
+            self.in_code[need] = in_code;
         }
     }
 
@@ -126,10 +136,38 @@ impl<'a> Board<'a> {
         search.descend(&nothing, 0);
         let Choice { mut layers, left, .. } = search.best.1;
         if !left.is_empty() {
-            let split = Split::new(self, need, &left, self.n_slots - layers.len());
-            layers.extend(split.run().into_iter().map(|bin| self.add(bin)).collect::<Vec<_>>());
+            let (bins, in_code) = self.cut(need, &left, self.n_slots - layers.len());
+            let first = self.layers.len();
+            layers.extend(bins.into_iter().map(|bin| self.add(bin)).collect::<Vec<_>>());
+            self.in_code[need] = in_code.map(|at| first + at);
         }
         self.set(need, layers);
+    }
+
+    /// What is left, in as many new layers as there are slots, and one more where one of them
+    /// can lie in the code: its position.
+    fn cut(&self, need: NeedNo, left: &[TreeNo], n_free: usize) -> (Vec<Vec<TreeNo>>, Option<usize>) {
+        let Some(code) = &self.space.needs[need].code else {
+            return (Split::new(self, need, left, n_free).run(), None);
+        };
+        let bins = Split::new(self, need, left, n_free + 1).run();
+        let rate = |at: usize| self.space.rate(&bins[at]);
+        let can = |at: &usize| {
+            code.holds(&bins[*at], self.space.bytes(&bins[*at])) && self.is_of_one(need, &bins[*at])
+        };
+        // The one that changes most often, since code is sent again with each change anyway.
+        let in_code = (0..bins.len()).filter(can).max_by(|a, b| rate(*a).total_cmp(&rate(*b)));
+        if in_code.is_none() && bins.len() > n_free {
+            return (Split::new(self, need, left, n_free).run(), None);
+        }
+        (bins, in_code)
+    }
+
+    /// Whether no other need has all of these trees.
+    fn is_of_one(&self, need: NeedNo, trees: &[TreeNo]) -> bool {
+        let has = |other: NeedNo, tree: TreeNo| self.space.needs_of_tree[tree as usize].contains(&other);
+        let others = trees.first().map_or(&[][..], |tree| &self.space.needs_of_tree[*tree as usize]);
+        others.iter().all(|other| *other == need || trees.iter().any(|tree| !has(*other, *tree)))
     }
 
     /// Layers that have nothing, or little, but what a need has; large ones first.
@@ -143,7 +181,8 @@ impl<'a> Board<'a> {
         let nothing = self.nothing(need);
         let mut candidates: Vec<(usize, f64)> =
             bytes.into_iter().enumerate().filter(|(_, bytes)| *bytes > 0.0).collect();
-        candidates.retain(|(layer, _)| self.take(need, &nothing, *layer).is_some());
+        let is_published = |layer: usize| self.space.is_published.get(layer).copied().unwrap_or(true);
+        candidates.retain(|(layer, _)| is_published(*layer) && self.take(need, &nothing, *layer).is_some());
         candidates.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         candidates.truncate(MAX_CANDIDATES);
         candidates.into_iter().map(|(layer, _)| layer).collect()
@@ -157,10 +196,11 @@ impl<'a> Board<'a> {
             let trees = &self.layers[*layer];
             // Where others have it, it is published again for them anyway.
             let alone = self.n_users[*layer] == 0;
-            if alone { price.of(self.space.bytes(trees), self.space.rate(trees)) } else { each }
+            if alone { price.alone(self.space.sum(trees)) } else { each }
         };
         let kept: f64 = choice.layers.iter().map(later).sum();
-        let n_free = self.n_slots - choice.layers.len();
+        let may_be_in_code = self.space.needs[need].code.is_some();
+        let n_free = self.n_slots - choice.layers.len() + usize::from(may_be_in_code);
         let new = split::expected(self.space, &choice.left, price, n_free);
         self.space.bytes(&choice.left) + kept + new + extra * self.space.bytes(&choice.extra)
     }
@@ -173,16 +213,17 @@ impl<'a> Board<'a> {
         for (position, at) in used.values_mut().enumerate() {
             *at = position;
         }
-        let mut functions = vec![Vec::new(); n_functions];
-        for (need, layers) in self.space.needs.iter().zip(&self.placed) {
+        let (mut functions, mut in_code) = (vec![Vec::new(); n_functions], vec![None; n_functions]);
+        for ((need, layers), code) in self.space.needs.iter().zip(&self.placed).zip(&self.in_code) {
             let mut layers: Vec<usize> =
                 layers.iter().flatten().map(|layer| used[&self.layer_plan(*layer)]).collect();
             layers.sort_unstable();
             for function in &need.functions {
                 functions[*function].clone_from(&layers);
+                in_code[*function] = code.map(|layer| used[&self.layer_plan(layer)]);
             }
         }
-        Plan { layers: used.into_keys().collect(), functions }
+        Plan { layers: used.into_keys().collect(), functions, in_code }
     }
 
     fn layer_plan(&self, layer: usize) -> LayerPlan {

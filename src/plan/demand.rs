@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::PlanError;
+use super::{PlanError, TooLarge};
 use crate::model::{LayerLimits, PackageId, TreeDigest};
 
 /// All functions, and what they may use of Lambda.
@@ -24,6 +24,11 @@ pub struct FunctionDemand {
     pub needed_by: BTreeMap<TreeId, Vec<TreeId>>,
     /// Size of the function's own code, unzipped.
     pub code_bytes: u64,
+    /// What the zip of its code may hold of its packages, in bytes: a layer that no other
+    /// function takes can lie there. 0 where none may.
+    pub code_room_bytes: u64,
+    /// What code and layers may have together, unzipped.
+    pub limit_bytes: u64,
 }
 
 /// What a tree is, and so where it lies in a layer. A function has each at most once.
@@ -91,12 +96,32 @@ pub struct Plan {
     pub layers: Vec<LayerPlan>,
     /// By function, in the demand's order: positions in `layers`, in attach order.
     pub functions: Vec<Vec<usize>>,
+    /// By function: the one of these that is no layer for Lambda, but lies in its code.
+    pub in_code: Vec<Option<usize>>,
 }
 
 impl Plan {
     /// The layers of the demand's `function`th function, in attach order.
     pub fn layers_of(&self, function: usize) -> impl Iterator<Item = &LayerPlan> {
         self.functions[function].iter().map(|at| &self.layers[*at])
+    }
+
+    /// Whether a layer is one for Lambda: some function has it, and not in its code.
+    pub fn is_published(&self, layer: usize) -> bool {
+        let mut uses = self.functions.iter().zip(&self.in_code);
+        uses.any(|(layers, in_code)| layers.contains(&layer) && *in_code != Some(layer))
+    }
+}
+
+impl FunctionDemand {
+    /// What may lie in the code: packages that bring no library, since those are found by
+    /// their place beside the packages under `/opt`.
+    pub(super) fn may_be_in_code(&self) -> impl Iterator<Item = &SizedTree> {
+        let brings = |id: &TreeId| {
+            self.needed_by.iter().any(|(of, by)| matches!(of, TreeId::Library(_)) && by.contains(id))
+        };
+        let is_package = |tree: &&SizedTree| matches!(tree.id, TreeId::Package(_));
+        self.trees.iter().filter(is_package).filter(move |tree| !brings(&tree.id))
     }
 }
 
@@ -116,19 +141,9 @@ impl Demand {
             }
         }
         let unzipped_bytes: u64 = function.trees.iter().map(|tree| tree.unzipped_bytes).sum();
-        if unzipped_bytes + function.code_bytes <= limits.unzipped_bytes {
+        if unzipped_bytes + function.code_bytes <= function.limit_bytes {
             return Ok(());
         }
-        let mut heaviest = function.trees.clone();
-        heaviest.sort_by(|a, b| b.unzipped_bytes.cmp(&a.unzipped_bytes).then_with(|| a.id.cmp(&b.id)));
-        heaviest.truncate(10);
-        let needed_by = |tree: &SizedTree| function.needed_by.get(&tree.id).cloned().unwrap_or_default();
-        Err(PlanError::TooLarge {
-            function: name(),
-            unzipped_bytes,
-            code_bytes: function.code_bytes,
-            limit: limits.unzipped_bytes,
-            heaviest: heaviest.into_iter().map(|tree| (needed_by(&tree), tree)).collect(),
-        })
+        Err(PlanError::TooLarge(Box::new(TooLarge::new(function))))
     }
 }

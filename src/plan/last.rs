@@ -17,6 +17,8 @@ pub struct LastPlan {
     pub layers: Vec<LastLayer>,
     /// By function: positions in `layers`, in attach order.
     pub functions: BTreeMap<String, Vec<usize>>,
+    /// By function, where one of these lies in its code.
+    pub in_code: BTreeMap<String, usize>,
     /// Layers of plans before, latest first.
     pub retired: Vec<LastLayer>,
     /// What changed from plan to plan, latest last.
@@ -66,6 +68,22 @@ impl LastLayer {
 }
 
 impl LastPlan {
+    /// Whether a layer was one for Lambda, and did not lie in some function's code alone.
+    pub(super) fn is_published(&self, layer: usize) -> bool {
+        let is_layer = |(name, had): (&String, &Vec<usize>)| {
+            had.contains(&layer) && self.in_code.get(name) != Some(&layer)
+        };
+        self.functions.iter().any(is_layer) || !self.in_code.values().any(|at| *at == layer)
+    }
+
+    /// What is published by now.
+    pub(super) fn published(&self) -> impl Iterator<Item = &LastLayer> {
+        let of_plan = self.layers.iter().enumerate().filter(|(at, _)| self.is_published(*at));
+        let known = of_plan.map(|(_, layer)| layer).chain(&self.retired);
+        // Of one that could not be read it is not known what it holds.
+        known.filter(|layer| !layer.trees.is_empty())
+    }
+
     /// Without its layers: a plan made with this starts anew, but knows what changes often.
     #[must_use]
     pub fn forget_layers(self) -> Self {
@@ -80,14 +98,19 @@ impl LastPlan {
         let mut layers: Vec<LastLayer> = plan.layers.iter().map(of_plan).collect();
         let names = demand.functions.iter().map(|function| function.name.clone());
         let mut functions: BTreeMap<String, Vec<usize>> = names.zip(plan.functions.iter().cloned()).collect();
+        let names = demand.functions.iter().map(|function| function.name.clone());
+        let in_code = names.zip(&plan.in_code).filter_map(|(name, at)| Some((name, (*at)?)));
+        let mut in_code: BTreeMap<String, usize> = in_code.collect();
         for (name, had) in &self.functions {
             if !functions.contains_key(name) {
                 let kept = had.iter().map(|at| position(&mut layers, &self.layers[*at])).collect();
                 functions.insert(name.clone(), kept);
+                let code = self.in_code.get(name).map(|at| position(&mut layers, &self.layers[*at]));
+                in_code.extend(code.map(|at| (name.clone(), at)));
             }
         }
         let mut retired: Vec<LastLayer> = Vec::new();
-        for layer in self.layers.iter().chain(&self.retired) {
+        for layer in self.published() {
             if retired.len() < MAX_RETIRED && !layers.contains(layer) && !retired.contains(layer) {
                 retired.push(layer.clone());
             }
@@ -95,7 +118,7 @@ impl LastPlan {
         let mut changes = self.changes.clone();
         changes.extend(self.change(demand));
         changes.drain(..changes.len().saturating_sub(MAX_CHANGES));
-        Self { layers, functions, retired, changes }
+        Self { layers, functions, in_code, retired, changes }
     }
 
     /// The trees that became others since; `None` where none did.

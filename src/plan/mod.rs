@@ -2,6 +2,7 @@
 //! same demand gives the same plan, in whatever order it comes. docs/layering.md says why.
 
 mod board;
+mod bound;
 mod demand;
 mod error;
 mod last;
@@ -9,11 +10,14 @@ mod rates;
 mod space;
 mod split;
 mod summary;
+mod too_large;
 
+pub use bound::{Bound, bound};
 pub use demand::{Demand, FunctionDemand, LayerPlan, Plan, SizedTree, TreeId};
 pub use error::PlanError;
 pub use last::{Change, LastLayer, LastPlan, TreeMark};
-pub use summary::{LayerSummary, Moves, Skew, Summary, summary, what_if};
+pub use summary::{LayerSummary, Moves, Skew, Summary, WideBump, summary, what_if};
+pub use too_large::{Drop, TooLarge};
 
 use board::Board;
 use space::Space;
@@ -42,11 +46,13 @@ pub struct Weights {
     pub extra: f64,
     /// For each layer.
     pub layer: f64,
+    /// For each layer that no other function could take, beside `layer`.
+    pub alone: f64,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { horizon: 2.0, sharing: 1.0, following: 0.5, extra: 0.05, layer: 1e6 }
+        Self { horizon: 2.0, sharing: 1.0, following: 0.5, extra: 0.05, layer: 1e6, alone: 8e6 }
     }
 }
 

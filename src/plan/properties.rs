@@ -29,11 +29,14 @@ struct Fleet {
     numbers: Numbers,
     /// By function: versions by package number.
     functions: Vec<BTreeMap<u64, u8>>,
+    /// Of each function's code.
+    code_room_bytes: u64,
 }
 
 impl Fleet {
     fn new(seed: u64) -> Self {
-        let mut fleet = Self { numbers: Numbers(seed * 2 + 1), functions: Vec::new() };
+        let code_room_bytes = if seed.is_multiple_of(5) { 100_000 } else { 0 };
+        let mut fleet = Self { numbers: Numbers(seed * 2 + 1), functions: Vec::new(), code_room_bytes };
         for _ in 0..20 {
             fleet.numbers.below(2);
         }
@@ -85,6 +88,8 @@ impl Fleet {
             trees: versions.iter().map(tree).collect(),
             needed_by: BTreeMap::new(),
             code_bytes: 0,
+            code_room_bytes: self.code_room_bytes,
+            limit_bytes: LAMBDA.unzipped_bytes,
         };
         Demand {
             functions: self.functions.iter().enumerate().map(function).collect(),
@@ -101,7 +106,12 @@ fn assert_feasible(demand: &Demand, plan: &Plan, allow_extra_bytes: u64) {
         let has: Vec<&SizedTree> = plan.layers_of(n).flat_map(|layer| &layer.trees).collect();
         let names: BTreeSet<&str> = has.iter().map(|tree| tree.id.name()).collect();
         assert_eq!(names.len(), has.len(), "a name twice");
-        assert!(plan.functions[n].len() < LAMBDA.n_layers, "too many layers");
+        let in_code = plan.in_code[n].map(|at| &plan.layers[at]);
+        let in_code_bytes = in_code.map_or(0, |layer| layer.unzipped_bytes);
+        assert!(in_code_bytes <= function.code_room_bytes, "too much in the code");
+        assert!(plan.in_code[n].is_none_or(|at| plan.functions[n].contains(&at)));
+        let n_layers = plan.functions[n].len() - usize::from(in_code.is_some());
+        assert!(n_layers < LAMBDA.n_layers, "too many layers");
         assert!(function.trees.iter().all(|tree| has.contains(&tree)), "something is missing");
         let extra = has.iter().filter(|tree| !function.trees.contains(tree));
         assert!(extra.map(|tree| tree.unzipped_bytes).sum::<u64>() <= allow_extra_bytes, "too much");
@@ -133,10 +143,11 @@ fn plans_are_right_stable_and_the_same_for_the_same_demand_in_another_order() {
                 let mut same = plan(&turned, &last, &settings).unwrap();
                 assert_eq!(last.next(&turned, &same), next, "seed {seed}: another order, another memory");
                 same.functions.reverse();
+                same.in_code.reverse();
                 assert_eq!(same, made, "seed {seed}: another order, another plan");
             }
 
-            if let (true, Some(Plan { functions, layers })) = (only_added, &before) {
+            if let (true, Some(Plan { functions, layers, .. })) = (only_added, &before) {
                 for (n, had) in functions.iter().enumerate() {
                     let had: BTreeSet<&LayerPlan> = had.iter().map(|at| &layers[*at]).collect();
                     assert_eq!(made.layers_of(n).collect::<BTreeSet<_>>(), had, "seed {seed}: others moved");

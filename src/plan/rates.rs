@@ -2,13 +2,16 @@
 //! that layr.lock remembers, else from what is usual.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
-use super::{Change, FunctionDemand};
+use super::{Change, FunctionDemand, TreeId};
 
 /// How often packages change, as parts in a thousand of the changes of their lockfiles.
 const USUAL: &str = include_str!("usual_rates.tsv");
 /// Of a package that is not listed: mostly it is somebody's own, which changes often.
 const UNLISTED: f64 = 0.2;
+/// Of a library that came along from the base: it changes when the base does.
+const LIBRARY: f64 = 0.02;
 /// What the usual rate counts beside one change that was seen.
 const USUAL_WEIGHT: f64 = 0.4;
 /// What a change counts beside the one after it, of the same function.
@@ -17,14 +20,17 @@ const DECAY: f64 = 0.95;
 /// By name; only the proportions mean something.
 pub(super) fn rates(functions: &[FunctionDemand], changes: &[Change]) -> BTreeMap<String, f64> {
     let usual = usual();
-    let names: BTreeSet<&str> =
-        functions.iter().flat_map(|function| &function.trees).map(|tree| tree.id.name()).collect();
+    let ids: BTreeSet<&TreeId> =
+        functions.iter().flat_map(|function| &function.trees).map(|t| &t.id).collect();
     let seen = seen(changes);
-    let rate = |name: &str| {
-        let usual = usual.get(name).copied().unwrap_or(UNLISTED);
-        USUAL_WEIGHT * usual + seen.get(name).copied().unwrap_or(0.0)
+    let rate = |id: &TreeId| {
+        let usual = match id {
+            TreeId::Package(id) => usual.get(id.name.as_str()).copied().unwrap_or(UNLISTED),
+            TreeId::Library(_) => LIBRARY,
+        };
+        USUAL_WEIGHT * usual + seen.get(id.name()).copied().unwrap_or(0.0)
     };
-    names.into_iter().map(|name| (name.to_owned(), rate(name))).collect()
+    ids.into_iter().map(|id| (id.name().to_owned(), rate(id))).collect()
 }
 
 fn usual() -> BTreeMap<&'static str, f64> {
@@ -57,11 +63,24 @@ fn seen(changes: &[Change]) -> BTreeMap<&str, f64> {
 /// How many trees a change changes: tenths of the changes in many lockfiles' pasts.
 const N_CHANGED: [f64; 10] = [1.0, 1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 35.0, 90.0];
 
+/// [`chance`] for shares of 0, 1/1024, … and 1: it is asked for millions of times.
+static CHANCES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let of = |n: u32| {
+        let left = 1.0 - f64::from(n) / STEPS;
+        1.0 - N_CHANGED.iter().map(|n| left.powf(*n)).sum::<f64>() / as_f64(N_CHANGED.len() as u64)
+    };
+    (0..=1024).map(of).collect()
+});
+const STEPS: f64 = 1024.0;
+
 /// The chance that a change of a function changes a layer that has this share of all the
 /// function's rates.
 pub(super) fn chance(share: f64) -> f64 {
-    let left = (1.0 - share).max(0.0);
-    1.0 - N_CHANGED.iter().map(|n| left.powf(*n)).sum::<f64>() / as_f64(N_CHANGED.len() as u64)
+    let at = share.clamp(0.0, 1.0) * STEPS;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 1024")]
+    let below = at as usize;
+    let (low, high) = (CHANCES[below], CHANCES[(below + 1).min(1024)]);
+    low + (high - low) * at.fract()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "weights need no more than 15 digits")]

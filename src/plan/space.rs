@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rates::{as_f64, rates};
-use super::{Demand, LastLayer, LastPlan, SizedTree, TreeMark};
+use super::{Demand, FunctionDemand, LastLayer, LastPlan, SizedTree, TreeMark};
 
 pub(super) type TreeNo = u32;
 pub(super) type NeedNo = usize;
@@ -18,6 +18,8 @@ pub(super) struct Space {
     pub(super) needs_of_name: Vec<Vec<NeedNo>>,
     /// Layers that exist, whose trees are all still needed; those of the last plan first.
     pub(super) layers: Vec<Vec<TreeNo>>,
+    /// Of these, whether it is a layer for Lambda: else it lay in some function's code.
+    pub(super) is_published: Vec<bool>,
 }
 
 pub(super) struct Tree {
@@ -26,6 +28,23 @@ pub(super) struct Tree {
     pub(super) name: usize,
     pub(super) bytes: f64,
     pub(super) rate: f64,
+}
+
+/// What trees are together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub(super) bytes: f64,
+    pub(super) rate: f64,
+}
+
+impl Sum {
+    pub(super) fn with(self, tree: &Tree) -> Self {
+        self.and(Self { bytes: tree.bytes, rate: tree.rate })
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, rate: self.rate + other.rate }
+    }
 }
 
 /// What one or more functions need.
@@ -38,6 +57,23 @@ pub(super) struct Need {
     pub(super) had: Vec<Vec<usize>>,
     /// What Lambda leaves to layers beside the largest code.
     pub(super) room_bytes: f64,
+    /// What the code of its function may hold, if it has only one.
+    pub(super) code: Option<CodeRoom>,
+}
+
+/// What of a need may lie in the code.
+pub(super) struct CodeRoom {
+    /// Sorted.
+    trees: Vec<TreeNo>,
+    bytes: f64,
+    /// The layer that did: its position in the space's layers.
+    pub(super) had: Option<usize>,
+}
+
+impl CodeRoom {
+    pub(super) fn holds(&self, layer: &[TreeNo], bytes: f64) -> bool {
+        bytes <= self.bytes && is_subset(layer, &self.trees)
+    }
 }
 
 impl Space {
@@ -45,7 +81,7 @@ impl Space {
         let (trees, n_names) = trees(demand, last);
         let marks: BTreeMap<TreeMark, TreeNo> =
             (0..).zip(&trees).map(|(number, tree)| (tree.sized.mark(), number)).collect();
-        let (mut layers, mut places) = (Vec::new(), BTreeMap::new());
+        let (mut layers, mut is_published, mut places) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (at, layer) in last.layers.iter().chain(&last.retired).chain(catalogue).enumerate() {
             let known: Option<Vec<TreeNo>> =
                 layer.trees.iter().map(|mark| marks.get(mark).copied()).collect();
@@ -53,18 +89,27 @@ impl Space {
                 known.sort_unstable();
                 places.insert(at, layers.len());
                 layers.push(known);
+                is_published.push(at >= last.layers.len() || last.is_published(at));
             }
         }
-        let needs = needs(demand, &marks, |name| {
+        let mut needs = needs(demand, &marks, |name| {
             let had = last.functions.get(name)?;
             Some(had.iter().filter_map(|at| places.get(at).copied()).collect())
         });
+        for need in &mut needs {
+            if let [function] = need.functions[..] {
+                let function = &demand.functions[function];
+                let had = last.in_code.get(&function.name).and_then(|at| places.get(at).copied());
+                need.code = code_room(function, &marks, had);
+            }
+        }
         let mut space = Self {
             needs_of_tree: vec![Vec::new(); trees.len()],
             needs_of_name: vec![Vec::new(); n_names],
             trees,
             needs,
             layers,
+            is_published,
         };
         for (number, need) in space.needs.iter().enumerate() {
             for tree in &need.trees {
@@ -81,6 +126,10 @@ impl Space {
 
     pub(super) fn rate(&self, trees: &[TreeNo]) -> f64 {
         trees.iter().map(|tree| self.trees[*tree as usize].rate).sum()
+    }
+
+    pub(super) fn sum(&self, trees: &[TreeNo]) -> Sum {
+        trees.iter().fold(Sum::default(), |sum, tree| sum.with(&self.trees[*tree as usize]))
     }
 }
 
@@ -114,18 +163,32 @@ fn needs(
         let mut trees: Vec<TreeNo> = function.trees.iter().map(|tree| marks[&tree.mark()]).collect();
         trees.sort_unstable();
         trees.dedup();
-        let room = demand.limits.unzipped_bytes.saturating_sub(function.code_bytes);
+        let room = function.limit_bytes.saturating_sub(function.code_bytes);
         let need = needs.entry(trees.clone()).or_insert_with(|| Need {
             trees,
             functions: Vec::new(),
             had: Vec::new(),
             room_bytes: f64::INFINITY,
+            code: None,
         });
         need.functions.push(at);
         need.room_bytes = need.room_bytes.min(as_f64(room));
         need.had.extend(had(&function.name));
     }
     needs.into_values().filter(|need| !need.trees.is_empty()).collect()
+}
+
+fn code_room(
+    function: &FunctionDemand,
+    marks: &BTreeMap<TreeMark, TreeNo>,
+    had: Option<usize>,
+) -> Option<CodeRoom> {
+    if function.code_room_bytes == 0 {
+        return None;
+    }
+    let mut trees: Vec<TreeNo> = function.may_be_in_code().map(|tree| marks[&tree.mark()]).collect();
+    trees.sort_unstable();
+    Some(CodeRoom { trees, bytes: as_f64(function.code_room_bytes), had })
 }
 
 /// Whether all of one sorted list is in another.

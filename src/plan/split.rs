@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use super::Weights;
 use super::board::Board;
 use super::rates::chance;
-use super::space::{NeedNo, Space, TreeNo};
+use super::space::{NeedNo, Space, Sum, TreeNo};
 
 /// Trees that stay together: the same needs have them, and they change about as often for
 /// their size.
 struct Class {
     trees: Vec<TreeNo>,
-    bytes: f64,
-    rate: f64,
+    sum: Sum,
     /// A bit for each other need that has them.
     others: u64,
 }
@@ -66,16 +65,15 @@ impl<K: Ord> Chunks<K> {
 /// What trees are expected to cost later, if they are cut into so many layers by how often
 /// they change alone.
 pub(super) fn expected(space: &Space, trees: &[TreeNo], price: Price, n_bins: usize) -> f64 {
-    let mut tiers: BTreeMap<(i64, usize), (f64, f64)> = BTreeMap::new();
+    let mut tiers: BTreeMap<(i64, usize), Sum> = BTreeMap::new();
     let mut chunks = Chunks::new(space.bytes(trees));
     for tree in trees.iter().map(|tree| &space.trees[*tree as usize]) {
         let tier = tier(tree.rate, tree.bytes);
-        let (bytes, rate) = tiers.entry((tier, chunks.next(tier, tree.bytes))).or_default();
-        *bytes += tree.bytes;
-        *rate += tree.rate;
+        let sum = tiers.entry((tier, chunks.next(tier, tree.bytes))).or_default();
+        *sum = sum.with(tree);
     }
-    let tiers: Vec<(f64, f64)> = tiers.into_values().collect();
-    cut(&tiers, n_bins, price).0
+    let tiers: Vec<Sum> = tiers.into_values().collect();
+    cut(&tiers, n_bins, |sum| price.alone(sum)).0
 }
 
 /// What a layer is expected to cost, beside the bytes that are published now.
@@ -92,26 +90,38 @@ impl Price {
         Self { weights: board.settings.weights, total_rate }
     }
 
-    pub(super) fn of(&self, bytes: f64, rate: f64) -> f64 {
+    /// Of a layer that other needs may take.
+    pub(super) fn of(&self, sum: Sum) -> f64 {
         let Weights { horizon, layer, .. } = self.weights;
-        layer + horizon * bytes * chance(rate / self.total_rate)
+        layer + horizon * sum.bytes * chance(sum.rate / self.total_rate)
+    }
+
+    /// Of a layer that this need alone has.
+    pub(super) fn alone(&self, sum: Sum) -> f64 {
+        self.weights.alone + self.of(sum)
     }
 }
 
-/// The best cut of (bytes, rate) in their order into at most so many bins: what it costs,
-/// and where it is. Of all partitions, the best is one in the order of rate for each byte,
-/// as far as a layer's chance grows in proportion to its rates.
-fn cut(parts: &[(f64, f64)], n_bins: usize, price: Price) -> (f64, Vec<usize>) {
+/// The best cut of parts in their order into at most so many bins: what it costs, and where
+/// it is. Of all partitions, the best is one in the order of rate for each byte, as far as a
+/// layer's chance grows in proportion to its rates.
+fn cut(parts: &[Sum], n_bins: usize, price: impl Fn(Sum) -> f64) -> (f64, Vec<usize>) {
     if parts.is_empty() {
         return (0.0, Vec::new());
     }
-    let mut sums = vec![(0.0, 0.0)];
-    for (bytes, rate) in parts {
-        let last = sums[sums.len() - 1];
-        sums.push((last.0 + bytes, last.1 + rate));
-    }
-    let cost = |from: usize, to: usize| price.of(sums[to].0 - sums[from].0, sums[to].1 - sums[from].1);
-    let mut best: Vec<(f64, Vec<usize>)> = (0..sums.len()).map(|to| (cost(0, to), Vec::new())).collect();
+    // By the first part and the number of parts less one.
+    let costs: Vec<Vec<f64>> = (0..parts.len())
+        .map(|from| {
+            let sums = parts[from..].iter().scan(Sum::default(), |sum, part| {
+                *sum = sum.and(*part);
+                Some(*sum)
+            });
+            sums.map(&price).collect()
+        })
+        .collect();
+    let cost = |from: usize, to: usize| costs[from][to - from - 1];
+    let mut best: Vec<(f64, Vec<usize>)> =
+        (0..=parts.len()).map(|to| (if to == 0 { 0.0 } else { cost(0, to) }, Vec::new())).collect();
     for _ in 1..n_bins {
         let with_one_more = |to: usize| {
             let last = (1..to).map(|from| (best[from].0 + cost(from, to), from));
@@ -122,7 +132,7 @@ fn cut(parts: &[(f64, f64)], n_bins: usize, price: Price) -> (f64, Vec<usize>) {
                 _ => best[to].clone(),
             }
         };
-        best = (0..sums.len()).map(with_one_more).collect();
+        best = (0..=parts.len()).map(with_one_more).collect();
     }
     best.pop().unwrap_or_default()
 }
@@ -135,13 +145,12 @@ impl Split {
         let mut chunks = Chunks::new(space.bytes(left));
         for (number, others) in left.iter().zip(masks) {
             let tree = &space.trees[*number as usize];
-            let empty = Class { trees: Vec::new(), bytes: 0.0, rate: 0.0, others };
+            let empty = Class { trees: Vec::new(), sum: Sum::default(), others };
             let tier = tier(tree.rate, tree.bytes);
             let chunk = chunks.next((tier, others), tree.bytes);
             let class = classes.entry((tier, others, chunk)).or_insert(empty);
             class.trees.push(*number);
-            class.bytes += tree.bytes;
-            class.rate += tree.rate;
+            class.sum = class.sum.with(tree);
         }
         Self { classes: classes.into_values().collect(), worth, n_bins, price: Price::new(board, need) }
     }
@@ -170,16 +179,21 @@ impl Split {
     fn starts(&self) -> Vec<Vec<usize>> {
         let n = self.classes.len();
         let by_rate = |a: &usize, b: &usize| {
-            let of = |at: usize| self.classes[at].rate / self.classes[at].bytes.max(1.0);
+            let of = |at: usize| self.classes[at].sum.rate / self.classes[at].sum.bytes.max(1.0);
             of(*a).total_cmp(&of(*b)).then(a.cmp(b))
         };
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(by_rate);
-        let parts: Vec<(f64, f64)> =
-            order.iter().map(|at| (self.classes[*at].bytes, self.classes[*at].rate)).collect();
+        let parts: Vec<Sum> = order.iter().map(|at| self.classes[*at].sum).collect();
         // The exact cut takes the square of the number of classes; beyond this it is too slow.
-        let cuts = if n <= 48 { cut(&parts, self.n_bins, self.price).1 } else { evenly(n, self.n_bins) };
-        let mut starts = vec![vec![0; n], bins(&order, &cuts)];
+        let mut starts = vec![vec![0; n]];
+        if n <= 48 {
+            let shared = cut(&parts, self.n_bins, |sum| self.price.of(sum)).1;
+            let alone = cut(&parts, self.n_bins, |sum| self.price.alone(sum)).1;
+            starts.extend([bins(&order, &shared), bins(&order, &alone)]);
+        } else {
+            starts.push(bins(&order, &evenly(n, self.n_bins)));
+        }
         let n_others = |at: usize| self.classes[at].others.count_ones();
         order.sort_by(|a, b| n_others(*a).cmp(&n_others(*b)).then_with(|| by_rate(a, b)));
         starts.push(bins(&order, &evenly(n, self.n_bins)));
@@ -219,15 +233,18 @@ impl Split {
 
     /// What a layer of these classes is expected to cost later, less what it saves others.
     fn cost(&self, classes: impl Iterator<Item = usize>) -> f64 {
-        let (mut bytes, mut rate, mut others) = (0.0, 0.0, u64::MAX);
+        let (mut sum, mut others) = (Sum::default(), u64::MAX);
         for class in classes.map(|at| &self.classes[at]) {
-            bytes += class.bytes;
-            rate += class.rate;
+            sum = sum.and(class.sum);
             others &= class.others;
         }
         let served = self.worth.iter().enumerate().filter(|(bit, _)| others >> bit & 1 == 1);
         let worth: f64 = served.map(|(_, worth)| worth).sum();
-        if bytes > 0.0 { self.price.of(bytes, rate) - bytes * worth } else { 0.0 }
+        match (sum.bytes > 0.0, worth > 0.0) {
+            (false, _) => 0.0,
+            (true, true) => self.price.of(sum) - sum.bytes * worth,
+            (true, false) => self.price.alone(sum),
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rates::{chance, rates};
-use super::{Demand, LastLayer, LastPlan, LayerPlan, Plan, PlanError, Settings, SizedTree, TreeId, plan};
+use super::{
+    Demand, FunctionDemand, LastLayer, LastPlan, LayerPlan, Plan, PlanError, Settings, SizedTree, TreeId,
+    plan,
+};
 
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -17,6 +20,8 @@ pub struct Summary {
     /// If each function had one layer of its own.
     pub apart_bytes: u64,
     pub moves: Moves,
+    /// New versions that move more than the layer they are in.
+    pub wide_bumps: Vec<WideBump>,
     /// Trees that functions have in several versions, the costliest first.
     pub skews: Vec<Skew>,
 }
@@ -26,6 +31,8 @@ pub struct LayerSummary {
     /// Functions, in the order of the demand.
     pub users: Vec<String>,
     pub is_new: bool,
+    /// It lies in the code of its user, and is no layer for Lambda.
+    pub is_in_code: bool,
     /// That a change of one of its users changes it, between 0 and 1.
     pub chance: f64,
 }
@@ -37,6 +44,17 @@ pub struct Moves {
     pub bytes: u64,
     /// Functions whose layers are not those they had.
     pub functions: Vec<String>,
+}
+
+/// A function of which one tree became another, and that gets more than one new layer for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WideBump {
+    pub function: String,
+    pub tree: TreeId,
+    pub n_layers: usize,
+    pub bytes: u64,
+    /// Of the new layers, the one that has the tree.
+    pub own_bytes: u64,
 }
 
 /// One tree in several versions.
@@ -57,6 +75,7 @@ pub fn summary(demand: &Demand, last: &LastPlan, plan: &Plan) -> Summary {
         least_bytes: distinct.iter().map(|tree| tree.unzipped_bytes).sum(),
         apart_bytes: apart.iter().map(|layer| layer.unzipped_bytes).sum(),
         moves: moves(demand, last, plan),
+        wide_bumps: wide_bumps(demand, last, plan),
         skews: skews(demand),
     }
 }
@@ -73,6 +92,7 @@ fn layers(demand: &Demand, last: &LastPlan, plan: &Plan) -> Vec<LayerSummary> {
         LayerSummary {
             users: users().map(|n| demand.functions[n].name.clone()).collect(),
             is_new: !known.contains(&remembered(layer)),
+            is_in_code: !plan.is_published(at),
             chance: users().map(chance_for).fold(0.0, f64::max),
         }
     };
@@ -80,7 +100,7 @@ fn layers(demand: &Demand, last: &LastPlan, plan: &Plan) -> Vec<LayerSummary> {
 }
 
 fn known(last: &LastPlan) -> BTreeSet<LastLayer> {
-    last.layers.iter().chain(&last.retired).cloned().collect()
+    last.published().cloned().collect()
 }
 
 fn remembered(layer: &LayerPlan) -> LastLayer {
@@ -89,7 +109,8 @@ fn remembered(layer: &LayerPlan) -> LastLayer {
 
 fn moves(demand: &Demand, last: &LastPlan, plan: &Plan) -> Moves {
     let known = known(last);
-    let new = plan.layers.iter().filter(|layer| !known.contains(&remembered(layer)));
+    let published = plan.layers.iter().enumerate().filter(|(at, _)| plan.is_published(*at));
+    let new = published.map(|(_, layer)| layer).filter(|layer| !known.contains(&remembered(layer)));
     let (n_layers, bytes) = new.fold((0, 0), |(n, sum), layer| (n + 1, sum + layer.unzipped_bytes));
     let is_moved = |n: &usize| {
         let had = last.functions.get(&demand.functions[*n].name);
@@ -99,6 +120,31 @@ fn moves(demand: &Demand, last: &LastPlan, plan: &Plan) -> Moves {
     };
     let moved = (0..demand.functions.len()).filter(is_moved);
     Moves { n_layers, bytes, functions: moved.map(|n| demand.functions[n].name.clone()).collect() }
+}
+
+fn wide_bumps(demand: &Demand, last: &LastPlan, plan: &Plan) -> Vec<WideBump> {
+    let known = known(last);
+    let bump = |(n, function): (usize, &FunctionDemand)| {
+        let had = last.functions.get(&function.name)?.iter().flat_map(|at| &last.layers[*at].trees);
+        let had: BTreeMap<&str, u64> = had.map(|mark| (mark.name.as_str(), mark.digest)).collect();
+        let is_other = |tree: &&SizedTree| had.get(tree.id.name()) != Some(&tree.mark().digest);
+        let other: Vec<&SizedTree> = function.trees.iter().filter(is_other).collect();
+        let [tree] = other[..] else { return None };
+        let is_bump = had.contains_key(tree.id.name()) && had.len() == function.trees.len();
+        let published = plan.functions[n].iter().filter(|at| plan.is_published(**at));
+        let new: Vec<&LayerPlan> = published
+            .map(|at| &plan.layers[*at])
+            .filter(|layer| !known.contains(&remembered(layer)))
+            .collect();
+        (is_bump && new.len() > 1).then(|| WideBump {
+            function: function.name.clone(),
+            tree: tree.id.clone(),
+            n_layers: new.len(),
+            bytes: new.iter().map(|layer| layer.unzipped_bytes).sum(),
+            own_bytes: new.iter().filter(|layer| layer.trees.contains(tree)).map(|l| l.unzipped_bytes).sum(),
+        })
+    };
+    demand.functions.iter().enumerate().filter_map(bump).collect()
 }
 
 fn skews(demand: &Demand) -> Vec<Skew> {

@@ -15,7 +15,14 @@ pub(super) fn tree(name: &str, version: u8, unzipped_bytes: u64) -> SizedTree {
 }
 
 fn function(name: &str, trees: Vec<SizedTree>, code_bytes: u64) -> FunctionDemand {
-    FunctionDemand { name: name.to_owned(), trees, needed_by: BTreeMap::new(), code_bytes }
+    FunctionDemand {
+        name: name.to_owned(),
+        trees,
+        needed_by: BTreeMap::new(),
+        code_bytes,
+        code_room_bytes: 0,
+        limit_bytes: LAMBDA.unzipped_bytes,
+    }
 }
 
 fn demand(functions: Vec<FunctionDemand>) -> Demand {
@@ -128,6 +135,80 @@ fn the_limit_itself_fits_and_one_byte_more_does_not() {
     for part in ["`f`", "262144001", "262144000", "`aa 1.0`"] {
         assert!(text.contains(part), "{part} in {text}");
     }
+}
+
+#[test]
+fn a_small_function_has_one_layer_whatever_changes_how_often() {
+    let small = || vec![tree("rlang", 1, 2_600_000), tree("cli", 1, 2_300_000), tree("xml2", 1, 2_700_000)];
+    assert_eq!(anew(vec![function("f", small(), 0)]).layers.len(), 1);
+    let shared = anew(vec![function("f", small(), 0), function("g", small()[..2].to_vec(), 0)]);
+    let stored: u64 = shared.layers.iter().map(|layer| layer.unzipped_bytes).sum();
+    assert_eq!(stored, 7_600_000, "what is shared is worth a layer of its own");
+}
+
+#[test]
+fn a_library_of_the_base_is_taken_to_change_less_often_than_packages() {
+    let library = |n: u8| {
+        let mut library = tree("libx", n, 10 << 20);
+        library.id = TreeId::Library(format!("libx-{n:012x}"));
+        library
+    };
+    let own = tree("own", 1, 10 << 20);
+    let demand = demand(vec![function("f", vec![own, library(1), library(2)], 0)]);
+    let rates = rates::rates(&demand.functions, &[]);
+    assert!(rates["own"] > 5.0 * rates["libx-000000000001"]);
+    let made = plan(&demand, &LastPlan::default(), &Settings::default()).unwrap();
+    assert_eq!(made.layers.len(), 2, "both libraries are in one layer: {made:?}");
+}
+
+#[test]
+fn a_function_that_is_too_large_is_told_what_would_make_it_fit() {
+    let sized = [("app", 1), ("huge", 200), ("part", 40), ("both", 30), ("plain", 9)];
+    let trees: Vec<SizedTree> = sized.iter().map(|(name, mib)| tree(name, 1, mib << 20)).collect();
+    let [app, huge, part, both, _] = [0, 1, 2, 3, 4].map(|at| trees[at].id.clone());
+    let mut function = function("f", trees, 1 << 20);
+    // app and huge are asked for by the lockfile alone; part is huge's, both is of both.
+    function.needed_by = BTreeMap::from([(part, vec![huge.clone()]), (both, vec![huge.clone(), app])]);
+    let error = plan(&demand(vec![function]), &LastPlan::default(), &Settings::default()).unwrap_err();
+    let PlanError::TooLarge(mut too_large) = error else { panic!("{error}") };
+    let drop = &too_large.drops[0];
+    assert_eq!((drop.package.clone(), drop.n_others, drop.bytes), (huge, 1, 240 << 20));
+    assert!(!too_large.to_string().contains("--slim max"), "it is not known here");
+    too_large.slim_bytes = Some(30 << 20);
+    let text = too_large.to_string();
+    for part in [
+        "32.5 MB more than Lambda's limit",
+        "41.9 MB  `part 1.0`, needed by `huge`",
+        "31.5 MB  by --slim max: not enough",
+        "251.7 MB  without `huge` and 1 that it alone needs: enough",
+        "9.4 MB  without `plain`: not enough",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
+#[test]
+fn a_new_version_that_moves_more_than_its_layer_is_told() {
+    let version = |n: u8| vec![tree("aa", n, 3 << 20), tree("bb", 1, 2 << 20)];
+    let before = demand(vec![function("f", version(1), 0)]);
+    let first = plan(&before, &LastPlan::default(), &Settings::default()).unwrap();
+    let last = LastPlan::default().next(&before, &first);
+    assert_eq!(first.layers.len(), 1);
+    let after = demand(vec![function("f", version(2), 0)]);
+    let mut layers: Vec<LayerPlan> = version(2).into_iter().map(|tree| LayerPlan::new(vec![tree])).collect();
+    layers.sort();
+    let apart = Plan { layers, functions: vec![vec![0, 1]], in_code: vec![None] };
+    let told = summary(&after, &last, &apart).wide_bumps;
+    let expected = WideBump {
+        function: "f".to_owned(),
+        tree: version(2)[0].id.clone(),
+        n_layers: 2,
+        bytes: 5 << 20,
+        own_bytes: 3 << 20,
+    };
+    assert_eq!(told, [expected]);
+    let together = plan(&after, &last, &Settings::default()).unwrap();
+    assert_eq!(summary(&after, &last, &together).wide_bumps, []);
 }
 
 #[test]

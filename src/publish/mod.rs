@@ -33,15 +33,11 @@ pub use policy::{Command as PolicyCommand, Scope, policy};
 pub use share::{Shared, list_shared, share, unshare};
 
 use crate::manifest::{self, Manifest, ManifestLayer};
-use crate::model::{Architecture, LayerVersionArn};
+use crate::model::{Architecture, DIRECT_UPLOAD_BYTES, LayerVersionArn};
 use crate::report::{Event, Report};
 use crate::sys::fs;
 use crate::sys::fs::PathError;
 
-/// Zips up to this size, in bytes, travel in the request itself. Lambda's limit is 50 MiB
-/// (52,428,800) for the zip and 69,905,067 for the request that holds it in base64, beside
-/// names and texts: those have the rest.
-pub const DIRECT_UPLOAD_BYTES: u64 = (50 << 20) - (16 << 10);
 /// Layers and regions that are worked on at the same time.
 const N_WORKERS: usize = 8;
 /// Up to so many layers, asking for each is quicker than listing all of a region's.

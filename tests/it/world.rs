@@ -103,10 +103,14 @@ impl World {
 
     /// `layr build` with the real base, by bwrap; `None`, said aloud, where there is no base.
     pub(crate) fn build(&self, args: &[&str]) -> Option<Ran> {
+        self.build_command(args).map(|mut command| ran(&mut command))
+    }
+
+    pub(crate) fn build_command(&self, args: &[&str]) -> Option<Command> {
         let base = base()?;
         let mut all = vec!["build", "--base", base.to_str().unwrap(), "--engine", "bwrap"];
         all.extend(args);
-        Some(self.layr(&all))
+        Some(self.command(&all))
     }
 
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {

@@ -49,7 +49,8 @@ fn packages_for_another_r_are_named_where_init_fails() {
     let desk = Desk::open();
     let Some(function) = Function::new("score.R", "library(old)", "score.run") else { return };
     let description = |built: &str| format!("Package: old\nVersion: 1.0\nBuilt: {built}\n");
-    function.write("library/old/DESCRIPTION", &description("R 3.6.3; ; 2020-04-01; unix"));
+    // One where the function says, one where a function's own packages lie in its code.
+    function.write("R/library/old/DESCRIPTION", &description("R 3.6.3; ; 2020-04-01; unix"));
     function.write(
         "library/arm/DESCRIPTION",
         &description("R 4.5.0; aarch64-unknown-linux-gnu; 2025-04-29; unix"),

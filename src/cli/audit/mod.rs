@@ -265,7 +265,12 @@ impl Things {
             if is_text { String::from_utf8_lossy(&fs::read(path)?).into_owned() } else { String::new() };
         self.subjects.extend(Subject::of(&found, &path.display().to_string(), is_text.then_some(&text)));
         if found.form == Form::Lockfile {
-            self.lockfiles.push(FunctionRequest { name: function, lockfile: path.to_owned(), code: None });
+            self.lockfiles.push(FunctionRequest {
+                name: function,
+                lockfile: path.to_owned(),
+                code: None,
+                is_image: false,
+            });
         }
         Ok(())
     }
