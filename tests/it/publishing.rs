@@ -279,6 +279,7 @@ fn without_credentials_or_region_the_error_says_what_to_do() {
 #[test]
 fn what_lambda_holds_is_held_against_layers_json_and_layr_lock() {
     let Some(cloud) = Cloud::new() else { return };
+    cloud.world.lock(&["held"]);
     let layers = cloud.dist("held", 2);
     let verify = ["verify", "--published", "--json"];
     cloud.layr(&verify).failed(PUBLISH, &["no published layer version", "layr publish"]);
