@@ -161,6 +161,8 @@ fn content(
         Ok(found) => Some(found.packages.into_iter().map(|package| package.id).collect()),
         // R itself, or something that has nothing to do with R.
         Err(Error::Inventory(InventoryError::Nothing { .. })) => Some(Vec::new()),
+        // That is of this machine, and not of the layer.
+        Err(error @ (Error::Store(_) | Error::Path(_))) => return Err(error),
         Err(error) => {
             let text = format!("{arn} was not looked into: {}", error.message());
             services.report.report(&Event::Warning { text: &text });
