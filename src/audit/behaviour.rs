@@ -161,6 +161,7 @@ impl Scan {
             Content::Data => return,
             Content::Promise => "holds a promise, which runs code when the file is read",
             Content::Function => "holds functions",
+            Content::CompiledFunction => "holds compiled functions, behind which nobody looked",
             Content::Unknown(why) => {
                 let what = format!("was not looked into: {why}");
                 return self.add(Rule::SerializedCode, path, &what);

@@ -42,7 +42,7 @@ pub(super) fn of_path(path: &Path, place: &Place<'_>) -> Result<(Origin, Texts),
         reading.folder(path, "", 0)?;
         return reading.finish();
     }
-    let n_bytes = fs::metadata(path)?.len();
+    let n_bytes = fs::followed_metadata(path)?.len();
     if n_bytes > ZIP_BYTES {
         return Err(reading.too_large(format!("it has {}", human_bytes(n_bytes)), human_bytes(ZIP_BYTES)));
     }

@@ -13,6 +13,8 @@ use flate2::read::MultiGzDecoder;
 pub(super) enum Content {
     Data,
     Function,
+    /// What is behind it is not read: compiled code has a form of its own.
+    CompiledFunction,
     Promise,
     /// It could not be read to its end, and nothing was found until there.
     Unknown(&'static str),
@@ -109,8 +111,7 @@ impl Walk<'_> {
             24 => self.vector(1, n_attributes),
             16 | 19 | 20 => Some(self.length()?.checked_add(n_attributes)?),
             21 => {
-                // Compiled code, which has a form of its own; a function is all it can be of.
-                self.found = Content::Function;
+                self.found = Content::CompiledFunction;
                 None
             }
             22 => Some(2 + n_attributes),
@@ -189,7 +190,7 @@ mod tests {
             (list_of(&[function, &vector]), Content::Function),
             (list_of(&[function, promise]), Content::Promise),
             (list_of(&[&[4, 0], promise, &[254], &[254], &[254]]), Content::Promise),
-            (vec![21], Content::Function),
+            (vec![21], Content::CompiledFunction),
         ];
         for (items, expected) in cases {
             assert_eq!(content(&stream(&items)), expected, "{items:?}");

@@ -321,6 +321,26 @@ fn layers_are_audited_with_the_libraries_that_came_along() {
 }
 
 #[test]
+fn a_layer_s_zip_and_layr_lock_are_audited_as_lockfiles_are() {
+    let world = World::new();
+    let description =
+        "Package: jsonlite\nVersion: 1.8.0\nLicense: MIT + file LICENSE\nBuilt: R 4.5.0; ; ; unix\n";
+    world.write(
+        "project/layer.zip",
+        crate::cloud::zip(&[("R/library/jsonlite/DESCRIPTION", description.as_bytes())]),
+    );
+    let lock = format!(
+        "# Written by layr: commit it, and let layr change it.\n\nversion = 1\n\n[[package]]\nname = \"jsonlite\"\nversion = \"1.8.0\"\nurl = \"https://cloud.r-project.org/src/contrib/jsonlite_1.8.0.tar.gz\"\nsha256 = \"{}\"\nsize = 3\n\n[[function]]\nname = \"score\"\nlockfile = \"renv.lock\"\npackages = [\"jsonlite 1.8.0\"]\nlayers = []\n",
+        "ab".repeat(32)
+    );
+    world.write("project/layr.lock", lock);
+    for (what, place) in [("layer.zip", "in layer.zip (layer)"), ("layr.lock", "in score")] {
+        audit(&world, &[what, "--db", &records()])
+            .problem(FINDINGS, &["1 of 1 package matched", "jsonlite 1.8.0  RSEC-2023-3", place]);
+    }
+}
+
+#[test]
 fn nothing_to_audit_is_no_success() {
     let world = World::new();
     world.lock(&[]);

@@ -40,6 +40,7 @@ mod loading;
 mod real_packages;
 mod reports;
 mod requirements;
+mod risks;
 mod runtime;
 mod sandboxes;
 mod serving;

@@ -60,12 +60,15 @@ fn packages(subjects: &[Subject], clarify: &BTreeMap<String, String>) -> Vec<Val
     fields.into_iter().map(one).collect()
 }
 
-/// Each source package of the base's system once.
+/// Each source package of the base's system once; a library, where nobody knows of which it
+/// is.
 fn libraries(subjects: &[Subject]) -> Vec<Value> {
     let all = subjects.iter().flat_map(|subject| &subject.libraries);
-    let expressions: BTreeMap<(String, String), String> = all
-        .filter_map(|library| {
-            Some((library.source.clone()?, licence::of_debian(&library.licences).expression()))
+    let expressions: BTreeMap<(String, Option<String>), String> = all
+        .map(|library| {
+            let known = library.source.clone().map(|(package, version)| (package, Some(version)));
+            let key = known.unwrap_or_else(|| (library.name.clone(), None));
+            (key, licence::of_debian(&library.licences).expression())
         })
         .collect();
     let one = |((package, version), spdx)| json!({ "package": package, "version": version, "spdx": spdx });
