@@ -146,7 +146,8 @@ fn sandbox(packages: &[PackageName], script: &Path, site: Site<'_>) -> Sandbox {
         root: site.root.clone(),
         binds,
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-        working_dir: "/tmp".to_owned(),
+        // Not /tmp: docker would make it before it is mounted, closed to all but root.
+        working_dir: "/".to_owned(),
         command: command.map(str::to_owned).into_iter().chain([format!("--file={SCRIPT_PLACE}")]).collect(),
         limits: Limits { memory_bytes: MEMORY_BYTES, n_processes: N_PROCESSES, time: TIME },
         network: Network::None,
