@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Services;
 use super::run::Run;
+use super::select::Needs;
 use crate::base::Base;
 use crate::build::BuiltPackage;
 use crate::error::Error;
@@ -60,5 +61,15 @@ impl Run<'_> {
             .collect();
         let finished = finish::finish(&parts, site)?;
         Ok(shipped.into_iter().map(|(at, _)| at).zip(finished).collect())
+    }
+
+    /// What the slimmest profile would leave out of a function's packages beside what is left
+    /// out already.
+    pub(super) fn slim_bytes(&self, function: &Needs<'_>) -> Result<u64, Error> {
+        let package = |(at, package): (&usize, &Finished)| {
+            let name = &function.graph.nodes[*at].id.name;
+            finish::left_out_bytes((name, package.tree), &self.request.slimmest, &self.services.store)
+        };
+        function.finished.iter().map(package).sum::<Result<u64, _>>().map_err(Error::from)
     }
 }

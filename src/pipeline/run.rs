@@ -13,7 +13,6 @@ use crate::build::{self, BuildError, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
-use crate::finish::{self, Finished};
 use crate::layr_lock::{Form, LayrLock, LayrLockError, LockedSource};
 use crate::lockfile::{LockedPackage, Lockfile};
 use crate::manifest::{self, Manifest};
@@ -320,16 +319,6 @@ impl Run<'_> {
             plan => plan?,
         };
         Ok(Planned { demand, last, plan })
-    }
-
-    /// What the slimmest profile would leave out of a function's packages beside what is left
-    /// out already.
-    fn slim_bytes(&self, function: &Needs<'_>) -> Result<u64, Error> {
-        let package = |(at, package): (&usize, &Finished)| {
-            let name = &function.graph.nodes[*at].id.name;
-            finish::left_out_bytes((name, package.tree), &self.request.slimmest, &self.services.store)
-        };
-        function.finished.iter().map(package).sum::<Result<u64, _>>().map_err(Error::from)
     }
 
     /// Packs each layer once, and what lies in a function's code with that.
