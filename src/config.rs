@@ -20,6 +20,8 @@ struct RawConfig {
     layers: RawLayers,
     slim: RawSlim,
     publish: PublishConfig,
+    cache: CacheConfig,
+    farm: FarmConfig,
     repositories: BTreeMap<String, String>,
     audit: AuditConfig,
     functions: BTreeMap<String, RawFunction>,
@@ -90,6 +92,34 @@ pub struct PublishConfig {
     pub share: Vec<String>,
 }
 
+/// `[cache]`. What the texts mean is for those who speak to it to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CacheConfig {
+    /// Address of a cache that machines share.
+    pub remote: Option<String>,
+    /// `read` or `read-write`.
+    pub mode: Option<String>,
+    /// Public keys of the builders whose results are taken.
+    pub trusted: Vec<String>,
+    /// PEM files: authorities, our certificate, and its key.
+    pub ca: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub certificate_key: Option<PathBuf>,
+}
+
+/// `[farm]`: where `engine = "reapi"` builds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct FarmConfig {
+    /// Its address; that of the cache if `None`.
+    pub address: Option<String>,
+    /// `sent` or `worker`.
+    pub base: Option<String>,
+    /// What it chooses workers by.
+    pub properties: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawFunction {
@@ -135,6 +165,8 @@ pub struct Config {
     pub slim_keep: BTreeMap<String, Vec<String>>,
     pub plan: PlanConfig,
     pub publish: PublishConfig,
+    pub cache: CacheConfig,
+    pub farm: FarmConfig,
     /// Where to fetch from instead, by the repository's name.
     pub repositories: BTreeMap<String, String>,
     pub audit: AuditConfig,
@@ -250,6 +282,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         slim_keep: raw.slim.keep,
         plan,
         publish: raw.publish,
+        cache: raw.cache,
+        farm: raw.farm,
         repositories: raw.repositories,
         audit: raw.audit,
         functions: functions?,

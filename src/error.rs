@@ -21,6 +21,7 @@ use crate::model::InvalidPackageName;
 use crate::pack::PackError;
 use crate::plan::PlanError;
 use crate::publish::PublishError;
+use crate::remote::RemoteError;
 use crate::resolve::{GraphError, ResolveError, VendorError};
 use crate::runtime::RuntimeError;
 use crate::runtime::local::LocalError;
@@ -101,6 +102,8 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
     Path(#[from] PathError),
     #[error("{n_corrupt} blobs of the store held other bytes and were set aside")]
     StoreDamaged { n_corrupt: usize },
@@ -152,6 +155,8 @@ pub enum ExitCode {
     Differs = 23,
     /// There are no advisories to audit with, or nothing to audit.
     Audit = 24,
+    /// The remote cache that the command is about cannot be used.
+    Remote = 25,
     /// Ctrl-C, or a request to terminate.
     Interrupted = 130,
 }
@@ -165,6 +170,31 @@ fn of_local(error: &LocalError) -> ExitCode {
         LocalError::Engine(_) => ExitCode::Engine,
         LocalError::Store(_) => ExitCode::Store,
         LocalError::Serve(_) | LocalError::Path(_) => ExitCode::Bug,
+    }
+}
+
+/// The code of an error of a cache that a command is about.
+fn of_remote(error: &RemoteError) -> ExitCode {
+    match error {
+        RemoteError::Address(_)
+        | RemoteError::Key { .. }
+        | RemoteError::Trusted(_)
+        | RemoteError::Header(_)
+        | RemoteError::NoAddress
+        | RemoteError::Settings(_) => ExitCode::Usage,
+        RemoteError::Store(_) => ExitCode::Store,
+        RemoteError::Interrupted => ExitCode::Interrupted,
+        RemoteError::At { .. }
+        | RemoteError::Unreachable { .. }
+        | RemoteError::Silent { .. }
+        | RemoteError::Broken { .. }
+        | RemoteError::Refused { .. }
+        | RemoteError::Unfit { .. }
+        | RemoteError::WrongBytes { .. }
+        | RemoteError::TooLarge { .. }
+        | RemoteError::Tree { .. }
+        | RemoteError::GivenUp
+        | RemoteError::Runtime(_) => ExitCode::Remote,
     }
 }
 
@@ -218,6 +248,7 @@ impl Error {
             Self::Base(BaseError::Interrupted)
             | Self::Build(BuildError::Interrupted)
             | Self::Store(StoreError::Interrupted)
+            | Self::Remote(RemoteError::Interrupted | RemoteError::Store(StoreError::Interrupted))
             | Self::Interrupted => ExitCode::Interrupted,
             Self::Publish(error) if error.is_interrupted() => ExitCode::Interrupted,
             Self::Manifest(_)
@@ -239,7 +270,9 @@ impl Error {
             | Self::StoreDamaged { .. }
             | Self::Store(_) => ExitCode::Store,
             Self::Audit(_) => ExitCode::Audit,
-            Self::Base(_) => ExitCode::Base,
+            Self::Remote(error) => of_remote(error),
+            Self::Base(_) | Self::Build(BuildError::FarmNeedsFolder { .. }) => ExitCode::Base,
+            Self::Build(BuildError::Farm(_)) => ExitCode::Remote,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
             Self::Target(_) | Self::Finish(_) | Self::Load(_) | Self::Runtime(_) => ExitCode::Target,
@@ -283,6 +316,7 @@ impl Error {
             Self::Emit(error) => Some(error.hint()),
             Self::Audit(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Remote(error) => error.hint(),
             Self::Path(error) => error.hint(),
             Self::StoreDamaged { .. } => {
                 Some("run the build again: what was set aside is made anew".to_owned())

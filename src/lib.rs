@@ -14,6 +14,8 @@ pub mod build;
 pub mod finish;
 // 6: trees and tarballs by content.
 pub mod store;
+// The same, shared with other machines.
+pub mod remote;
 // 6: the trees of all functions to a plan of layers; planned layers to zips.
 pub mod plan;
 pub mod pack;

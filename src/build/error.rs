@@ -6,6 +6,7 @@ use crate::base::BaseError;
 use crate::engine::EngineError;
 use crate::fetch::FetchError;
 use crate::model::{PackageId, human_duration};
+use crate::remote::RemoteError;
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 
@@ -25,6 +26,10 @@ pub enum BuildError {
     Fetch(#[from] Box<FetchError>),
     #[error(transparent)]
     Path(#[from] PathError),
+    #[error("the farm does not build")]
+    Farm(#[source] Box<RemoteError>),
+    #[error("base {base} is an image, and cannot be sent to a farm")]
+    FarmNeedsFolder { base: String },
     #[error("interrupted")]
     Interrupted,
 }
@@ -95,6 +100,11 @@ impl BuildError {
             Self::Store(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Path(error) => error.hint(),
+            Self::Farm(error) => error.hint(),
+            Self::FarmNeedsFolder { .. } => Some(
+                "let workers run in it (`farm.base = \"worker\"`), or take a base that is a folder"
+                    .to_owned(),
+            ),
             Self::Tokens(_) | Self::Interrupted => None,
         }
     }

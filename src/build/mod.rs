@@ -6,7 +6,9 @@
 
 mod again;
 mod diagnosis;
+mod elsewhere;
 mod error;
+mod farmed;
 mod key;
 mod one;
 mod precompile;
@@ -20,12 +22,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 pub use again::{Again, again};
+pub use elsewhere::{Search, find_elsewhere};
 pub use error::{BuildError, Failure, Reason};
+pub use farmed::{FarmBase, FarmSite};
 
 use crate::base::Base;
 use crate::engine::{Engine, Limits, Root};
 use crate::fetch::SourceTarball;
 use crate::model::{BuildKey, PackageId, Sha256Digest, TreeDigest};
+use crate::remote::Shared;
 use crate::report::{Event, Report, Stage};
 use crate::resolve::Graph;
 use crate::store::{BuildRecord, Kind, Store};
@@ -35,14 +40,25 @@ use one::Outcome;
 use schedule::Schedule;
 use tokens::Tokens;
 
+/// What runs builds.
+#[derive(Clone, Copy)]
+pub enum Venue<'a> {
+    /// Sandboxes of this machine.
+    Here(&'a Engine),
+    /// Workers of a farm.
+    Farm(FarmSite<'a>),
+}
+
 /// Where builds happen.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     pub store: &'a Store,
-    pub engine: &'a Engine,
+    pub venue: Venue<'a>,
     pub base: &'a Base,
     pub report: &'a dyn Report,
     pub interrupt: &'a Interrupt,
+    /// What others have built, if there is a cache for that.
+    pub shared: Option<Shared<'a>>,
 }
 
 /// How to build. None of it changes the bytes.
@@ -62,8 +78,18 @@ pub struct BuiltPackage {
     pub tree: TreeDigest,
     /// What Lambda counts: the sum of the files' sizes.
     pub unzipped_bytes: u64,
-    /// Whether it was in the store already.
-    pub from_store: bool,
+    pub origin: Origin,
+}
+
+/// Where a built package is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was in the store already.
+    Store,
+    /// Another machine built it.
+    Remote,
+    /// It was built in this run.
+    Here,
 }
 
 /// Builds everything of the graph that is needed. `tarballs` are those of the graph's
@@ -150,7 +176,7 @@ fn look_up(id: &PackageId, key: BuildKey, store: &Store) -> Result<Option<BuiltP
     let Some(record) = store.record::<BuildRecord>(Kind::Build, &key.to_hex())? else { return Ok(None) };
     let Ok(tree) = record.tree.parse::<TreeDigest>() else { return Ok(None) };
     let unzipped_bytes = record.unzipped_bytes;
-    let package = BuiltPackage { id: id.clone(), key, tree, unzipped_bytes, from_store: true };
+    let package = BuiltPackage { id: id.clone(), key, tree, unzipped_bytes, origin: Origin::Store };
     Ok(store.has_tree(tree.0).then_some(package))
 }
 
@@ -225,8 +251,11 @@ impl Run<'_> {
             crate::sys::fs::write_atomic(&recipe.join(name), text.as_bytes())?;
             crate::sys::fs::set_mode(&recipe.join(name), 0o644)?;
         }
-        let root = self.site.base.root_for(self.site.engine, self.site.report)?;
-        Ok(Workshop { root, recipe, tokens: tokens.into(), _folder: folder.into() })
+        let ground = match self.site.venue {
+            Venue::Here(engine) => Ground::Root(self.site.base.root_for(engine, self.site.report)?),
+            Venue::Farm(farm) => Ground::Tree(farm.ground(self.site)?),
+        };
+        Ok(Workshop { ground, recipe, tokens: tokens.into(), _folder: folder.into() })
     }
 
     fn job(&self, at: usize, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
@@ -252,11 +281,19 @@ fn outcome_of(job: &one::Job<'_>) -> Result<Outcome, BuildError> {
 /// What all builds of a run share.
 #[derive(Clone)]
 struct Workshop {
-    root: Root,
+    ground: Ground,
     /// A folder with the recipe's files.
     recipe: std::path::PathBuf,
     tokens: std::sync::Arc<Tokens>,
     _folder: std::sync::Arc<tempfile::TempDir>,
+}
+
+/// What every sandbox of a run begins with.
+#[derive(Clone)]
+enum Ground {
+    Root(Root),
+    /// For a farm.
+    Tree(TreeDigest),
 }
 
 /// How far a run has come.

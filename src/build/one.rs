@@ -6,12 +6,15 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
-use super::{Again, BuildError, BuiltPackage, Site, Workshop, diagnosis, look_up, precompile, recipe};
-use crate::engine::{Bind, EngineError, First, Limits, Network, Sandbox};
+use super::{
+    Again, BuildError, BuiltPackage, Ground, Origin, Site, Venue, Workshop, diagnosis, elsewhere, look_up,
+    precompile, recipe,
+};
+use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Root, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
 use crate::report::Event;
-use crate::store::{BuildRecord, Kind, Store, StoreError};
+use crate::store::{Blob, BuildRecord, Kind, Store, StoreError};
 use crate::sys::fs;
 use crate::sys::process::{ProcessError, exit_code, signal_name};
 
@@ -43,6 +46,10 @@ impl Job<'_> {
             report.report(&Event::FoundInStore { package: id });
             return Ok(Outcome::Built(package));
         }
+        if let Some(package) = self.elsewhere()? {
+            report.report(&Event::FoundElsewhere { package: id });
+            return Ok(Outcome::Built(package));
+        }
         let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
         let _token = token.ok_or(BuildError::Interrupted)?;
         report.report(&Event::Building { package: id });
@@ -58,6 +65,11 @@ impl Job<'_> {
                 Ok(Outcome::Failed(Box::new(self.failure(reason))))
             }
         }
+    }
+
+    fn elsewhere(&self) -> Result<Option<BuiltPackage>, BuildError> {
+        let Some(shared) = self.site.shared else { return Ok(None) };
+        elsewhere::look_elsewhere(&self.tarball.id, self.key, shared)
     }
 
     /// Builds it whatever the store has, and keeps the tree but no record of it.
@@ -94,29 +106,29 @@ impl Job<'_> {
     }
 
     fn attempt(&self, log: &std::fs::File, parallel: bool) -> Result<Result<TreeDigest, Reason>, BuildError> {
-        let Site { store, engine, interrupt, .. } = self.site;
-        let name = &self.tarball.id.name;
+        let store = self.site.store;
         let work = store.temp_dir("package-")?;
         let (sources, library) = (work.path().join("src"), work.path().join("library"));
         fs::create_dir_all(&sources)?;
         fs::create_dir_all(&library)?;
         fetch::unpack(self.tarball.sha256, &self.tarball.id, &sources, store).map_err(Box::new)?;
-        if let Some(user) = engine.build_user() {
-            fs::chown_all(work.path(), user, user)?;
-        }
-        let sandbox = self.sandbox(&sources, &library, parallel)?;
-        let status = match engine.run(&sandbox, log, interrupt) {
-            Ok(status) => status,
-            Err(EngineError::Process(ProcessError::TimedOut { limit, .. })) => {
-                return Ok(Err(Reason::TooLong(limit)));
+        let ended = match (self.site.venue, &self.workshop.ground) {
+            (Venue::Here(engine), Ground::Root(root)) => {
+                if let Some(user) = engine.build_user() {
+                    fs::chown_all(work.path(), user, user)?;
+                }
+                let sandbox = self.sandbox((&sources, &library), root, parallel)?;
+                self.in_sandbox((engine, &sandbox), log)?
             }
-            Err(EngineError::Process(ProcessError::Interrupted)) => return Err(BuildError::Interrupted),
-            Err(error) => return Err(error.into()),
+            (Venue::Farm(farm), Ground::Tree(ground)) => return self.on_farm(farm, (*ground, &sources), log),
+            (Venue::Here(_), Ground::Tree(_)) | (Venue::Farm(_), Ground::Root(_)) => {
+                return Err(BuildError::Tokens(std::io::Error::other("a workshop of another venue")));
+            }
         };
-        if let Some(reason) = failure_of(status) {
+        if let Err(reason) = ended {
             return Ok(Err(reason));
         }
-        let installed = library.join(name.as_str());
+        let installed = library.join(self.tarball.id.name.as_str());
         if !fs::exists(&installed.join("DESCRIPTION")) {
             return Ok(Err(Reason::NoPackage));
         }
@@ -132,7 +144,27 @@ impl Job<'_> {
         }
     }
 
-    fn sandbox(&self, sources: &Path, library: &Path, parallel: bool) -> Result<Sandbox, BuildError> {
+    fn in_sandbox(
+        &self,
+        (engine, sandbox): (&Engine, &Sandbox),
+        log: &std::fs::File,
+    ) -> Result<Result<(), Reason>, BuildError> {
+        match engine.run(sandbox, log, self.site.interrupt) {
+            Ok(status) => Ok(failure_of(status).map_or(Ok(()), Err)),
+            Err(EngineError::Process(ProcessError::TimedOut { limit, .. })) => {
+                Ok(Err(Reason::TooLong(limit)))
+            }
+            Err(EngineError::Process(ProcessError::Interrupted)) => Err(BuildError::Interrupted),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn sandbox(
+        &self,
+        (sources, library): (&Path, &Path),
+        root: &Root,
+        parallel: bool,
+    ) -> Result<Sandbox, BuildError> {
         let bind =
             |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.to_owned(), writable };
         let mut binds = vec![
@@ -147,19 +179,23 @@ impl Job<'_> {
             let folder = self.site.store.materialise(*tree)?;
             binds.push(bind(&folder, &format!("{}/{name}", recipe::LIBRARY), false));
         }
-        let mut env = recipe::environment(&self.site.base.r_home);
-        let name = &self.tarball.id.name;
-        env.extend(precompile::environment(&cpp_sources(&sources.join(name.as_str()).join("src"))?));
         Ok(Sandbox {
-            root: self.workshop.root.clone(),
+            root: root.clone(),
             binds,
-            env,
+            env: self.environment(sources)?,
             working_dir: recipe::SOURCES.to_owned(),
-            command: recipe::command(name),
+            command: recipe::command(&self.tarball.id.name),
             limits: self.limits,
             network: Network::None,
             first: First::Command,
         })
+    }
+
+    pub(super) fn environment(&self, sources: &Path) -> Result<Vec<(String, String)>, BuildError> {
+        let mut env = recipe::environment(&self.site.base.r_home);
+        let own = sources.join(self.tarball.id.name.as_str()).join("src");
+        env.extend(precompile::environment(&cpp_sources(&own)?));
+        Ok(env)
     }
 
     fn keep(&self, tree: TreeDigest, elapsed: Duration) -> Result<BuiltPackage, BuildError> {
@@ -174,7 +210,11 @@ impl Job<'_> {
         };
         store.put_record(Kind::Timing, id.name.as_str(), &record)?;
         store.put_record(Kind::Build, &self.key.to_hex(), &record)?;
-        Ok(BuiltPackage { id, key: self.key, tree, unzipped_bytes, from_store: false })
+        if let Some(shared) = self.site.shared {
+            let tarball = Blob { digest: self.tarball.sha256, n_bytes: self.tarball.n_bytes };
+            shared.offer(self.key, record, tarball);
+        }
+        Ok(BuiltPackage { id, key: self.key, tree, unzipped_bytes, origin: Origin::Here })
     }
 
     fn failure(&self, reason: Reason) -> Failure {

@@ -78,6 +78,16 @@ pub(super) fn command(package: &PackageName) -> Vec<String> {
     script.into_iter().chain(flags).chain([format!("{SOURCES}/{package}")]).collect()
 }
 
+/// The same on a farm. A worker gives no standard input, whose end would be taken for our
+/// death: a pipe that nobody else has stands in for it. What a worker runs in is the root
+/// of the file system itself, and its folders are where they are in a sandbox.
+pub(super) fn command_of_farm(package: &PackageName) -> Vec<String> {
+    const WITH_LEASH: &str =
+        "mkfifo /tmp/leash && exec 3<>/tmp/leash && cd /build/src && exec \"$@\" <&3 3>&-";
+    let script = ["/bin/sh", "-c", WITH_LEASH, "sh"].map(str::to_owned);
+    script.into_iter().chain(command(package)).collect()
+}
+
 /// Digest over the recipe: another recipe, other build keys.
 pub(super) fn digest(r_home: &str) -> Sha256Digest {
     let lists = [FLAGS.join("\0"), FOR_READERS.join("\0"), FILES.map(|(_, text)| text).join("\0")];

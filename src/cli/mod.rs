@@ -23,6 +23,7 @@ mod plan_table;
 mod policy;
 mod project;
 mod publish;
+mod remote;
 mod report;
 mod runtime;
 mod sbom;

@@ -90,6 +90,7 @@ pub(super) enum EngineArg {
     Docker,
     Podman,
     Bwrap,
+    Reapi,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -132,6 +133,7 @@ impl EngineArg {
             Self::Docker => Choice::Docker,
             Self::Podman => Choice::Podman,
             Self::Bwrap => Choice::Bwrap,
+            Self::Reapi => Choice::Farm,
         }
     }
 }
@@ -159,7 +161,9 @@ pub(super) fn engine(flag: Option<EngineArg>, config: &Config) -> Result<Choice,
         (Some(flag), _) => Ok(flag.choice()),
         (None, None) => Ok(Choice::Auto),
         (None, Some(name)) => EngineArg::from_str(name, false).map(EngineArg::choice).ok().ok_or_else(|| {
-            Error::Usage(format!("engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap"))
+            Error::Usage(format!(
+                "engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap, reapi"
+            ))
         }),
     }
 }
@@ -224,6 +228,7 @@ impl Settings {
         let layr_lock = self.sources.layr_lock(&home);
         let overrides = self.sources.overrides(&config, &lockfiles, &layr_lock)?;
         let binary = self.sources.binary(&config)?;
+        let chosen = engine(self.engine, &config)?;
         let request = BuildRequest {
             base: recipe(self.base.as_deref(), &config)?,
             base_options: BaseOptions {
@@ -231,8 +236,8 @@ impl Settings {
                 include: config.include.clone(),
                 r: config.r.clone().or(r),
             },
-            engine: engine(self.engine, &config)?,
-            build: BuildOptions { n_jobs: self.n_jobs(), limits: limits(&config) },
+            engine: chosen,
+            build: BuildOptions { n_jobs: self.n_jobs(chosen), limits: limits(&config) },
             target: target(self.target.as_deref(), &config)?,
             profile: profile(self.slim, &config)?,
             slimmest: profile(Some(SlimArg::Max), &config)?,
@@ -256,8 +261,12 @@ impl Settings {
         Ok((request, overrides))
     }
 
-    fn n_jobs(&self) -> NonZeroUsize {
-        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    /// A farm has a queue of its own: all that is ready may wait there.
+    fn n_jobs(&self, engine: Choice) -> NonZeroUsize {
+        const ON_FARM: Option<NonZeroUsize> = NonZeroUsize::new(200);
+        let of_machine = || std::thread::available_parallelism().ok();
+        let usual = if engine == Choice::Farm { ON_FARM } else { of_machine() };
+        self.jobs.or(usual).unwrap_or(NonZeroUsize::MIN)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sys::interrupt::Interrupt;
 /// Downloads at once: enough to hide a mirror's latency, few enough to be polite.
 const N_DOWNLOADS: usize = 8;
 /// The wait before the second try; it doubles from there.
-const BACKOFF: Duration = Duration::from_millis(500);
+pub(super) const BACKOFF: Duration = Duration::from_millis(500);
 
 impl Global {
     /// `--cache-dir`, else the platform's cache folder.
@@ -67,7 +67,8 @@ impl Global {
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        Ok(Services { store, http, report, interrupt, offline, home, search_path })
+        let (remote, farm, offline) = (None, None, self.offline);
+        Ok(Services { store, http, report, interrupt, remote, farm, offline, home, search_path })
     }
 
     /// Ctrl-C from here on; once for a run.

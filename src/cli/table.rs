@@ -36,6 +36,7 @@ pub(super) fn build_json(report: &BuildReport) -> String {
         object.insert("fetched".to_owned(), report.n_fetched.into());
         object.insert("built".to_owned(), report.n_built.into());
         object.insert("from_store".to_owned(), report.n_from_store.into());
+        object.insert("from_remote".to_owned(), report.n_from_remote.into());
         object.insert("seconds".to_owned(), report.elapsed.as_secs_f64().into());
     }
     to_json(&value)
@@ -43,8 +44,12 @@ pub(super) fn build_json(report: &BuildReport) -> String {
 
 /// The closing table: what was done, and each function's layers against the limits.
 pub(super) fn build_text(report: &BuildReport, out: &Path) -> String {
+    let from_remote = match report.n_from_remote {
+        0 => String::new(),
+        n => format!(", {n} from the remote cache"),
+    };
     let mut text = format!(
-        "{} fetched, {} built, {} found in the store, in {}\n",
+        "{} fetched, {} built, {} found in the store{from_remote}, in {}\n",
         packages(report.n_fetched),
         packages(report.n_built),
         report.n_from_store,

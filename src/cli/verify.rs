@@ -6,6 +6,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::project::ProjectArgs;
+use super::remote::RemoteFlags;
 use super::{Global, cloud, table};
 use crate::error::{Error, ExitCode};
 use crate::model::PackageName;
@@ -17,6 +18,8 @@ use crate::sys::{fs, hash};
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    remote: RemoteFlags,
     /// Only these packages
     #[arg(long = "package", value_name = "PACKAGE")]
     packages: Vec<String>,
@@ -39,7 +42,7 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
         return run_published(args, &request, global, stdout);
     }
     request.locked = true;
-    let services = global.services(overrides)?;
+    let services = args.remote.join_all(global.services(overrides)?, &request, global)?;
     let report = pipeline::verify(&request, &only?, &services)?;
     let text = if args.json { to_json(&report) } else { to_text(&report) };
     write!(stdout, "{text}").map_err(Error::Output)?;

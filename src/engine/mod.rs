@@ -34,6 +34,8 @@ pub enum Choice {
     Docker,
     Podman,
     Bwrap,
+    /// A farm for builds. For all that it does not do, the first that answers.
+    Farm,
 }
 
 /// The file system a sandbox starts from.
@@ -118,7 +120,7 @@ impl Engine {
             Choice::Docker => container(ContainerProgram::Docker),
             Choice::Podman => container(ContainerProgram::Podman),
             Choice::Bwrap => bwrap(),
-            Choice::Auto => {
+            Choice::Auto | Choice::Farm => {
                 let mut tried = Vec::new();
                 for choice in [Choice::Docker, Choice::Podman, Choice::Bwrap] {
                     match Self::find(choice, search_path) {

@@ -1,6 +1,5 @@
 //! What an audit asks the stages: sources, what they do, and what repositories have by now.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
@@ -27,7 +26,7 @@ pub type Sources = BTreeMap<PackageId, SourceTarball>;
 ///
 /// What keeps from looking: a lockfile that cannot be read, the store, an interrupt.
 pub fn sources(request: &BuildRequest, services: &Services) -> Result<Sources, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let locked = run.read_layr_lock()?;
     let mut sources = Sources::new();
     for function in &request.functions {

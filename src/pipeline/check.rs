@@ -1,7 +1,6 @@
 //! What a lockfile's sources alone can tell: whether all are there and fit together, why a
 //! package is needed, and all of them in a folder. Nothing is built.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -47,7 +46,7 @@ pub struct FunctionWhy {
 /// Only what keeps from checking: the store, layr.lock, an interrupt.
 pub fn check(request: &BuildRequest, services: &Services) -> Result<CheckReport, Error> {
     let started = Instant::now();
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let locked = run.read_layr_lock()?;
     let base = base::find(&request.base, &request.base_options, locked.base_digest(), &services.store)?;
     let mut functions = Vec::new();
@@ -125,7 +124,7 @@ fn check_function(
 ///
 /// As a build, up to where it would begin to compile.
 pub fn vendor(request: &BuildRequest, folder: &Path, services: &Services) -> Result<VendorReport, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let prepared = run.prepare(&run.read_layr_lock()?)?;
     let tarballs: Vec<_> = prepared.into_iter().flat_map(|function| function.tarballs).collect();
     fetch::vendor(&tarballs, folder, &services.store).map_err(|error| Error::Fetch(vec![error]))
@@ -141,7 +140,7 @@ pub fn why(
     package: &PackageName,
     services: &Services,
 ) -> Result<Vec<FunctionWhy>, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let mut found = Vec::new();
     for function in run.prepare(&run.read_layr_lock()?)? {
         let (graph, _) = run.graph(&function, None)?;

@@ -1,11 +1,13 @@
 //! The only place that knows the order of the stages: lockfiles to layers.
 
 mod audit;
+mod building;
 mod check;
 mod finishing;
 mod loading;
 mod hashes;
 mod memory;
+mod pull;
 mod record;
 mod requirements;
 mod run;
@@ -13,7 +15,6 @@ mod runtime;
 mod select;
 mod verify;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub use audit::{
 pub use check::{CheckReport, FunctionCheck, FunctionWhy, check, vendor, why};
 pub use hashes::VerifyHashes;
 pub use memory::catalogue;
+pub use pull::{PullReport, pull};
 pub use record::manifest;
 pub use requirements::{Lacking, Requirements, system_requirements};
 use run::Run;
@@ -34,7 +36,7 @@ use select::Needs;
 pub use verify::{Differing, VerifyReport, verify};
 
 use crate::base::{self, Base, BaseOptions, Recipe};
-use crate::build::{self, BuildOptions, BuiltPackage};
+use crate::build::{self, BuildOptions, BuiltPackage, FarmBase, Origin};
 use crate::engine::Choice;
 use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
@@ -43,6 +45,7 @@ use crate::lockfile::Lockfile;
 use crate::model::{PackageId, PackageName, Remainder};
 use crate::pack::{CodePackages, Layer};
 use crate::plan::{self, Demand, LastPlan, Plan};
+use crate::remote::{self, Farm, Remote};
 use crate::report::{Event, Report};
 use crate::resolve::Graph;
 use crate::store::Store;
@@ -55,6 +58,10 @@ pub struct Services {
     pub http: Http,
     pub report: Box<dyn Report>,
     pub interrupt: Interrupt,
+    /// What machines share, if they do.
+    pub remote: Option<Remote>,
+    /// What runs builds in this machine's place.
+    pub farm: Option<(Farm, FarmBase)>,
     /// Whether the network may not be used.
     pub offline: bool,
     /// Where `~` leads to.
@@ -123,6 +130,8 @@ pub struct BuildReport {
     pub n_fetched: usize,
     pub n_built: usize,
     pub n_from_store: usize,
+    /// Packages that other machines built.
+    pub n_from_remote: usize,
     pub elapsed: Duration,
     /// What the next plan is to know of this one.
     pub(crate) last_plan: LastPlan,
@@ -265,9 +274,16 @@ pub fn build(request: &BuildRequest, services: &Services) -> Result<BuildReport,
     }
 }
 
+/// Ends when what was built is where other machines find it, too.
 fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport, Error> {
+    let Services { remote, store, report, .. } = services;
+    remote::sharing(remote.as_ref(), (store, &**report), |shared| {
+        build_all(&Run { shared, ..Run::new(request, services) })
+    })
+}
+
+fn build_all(run: &Run<'_>) -> Result<BuildReport, Error> {
     let started = Instant::now();
-    let run = Run { request, services, engine: OnceCell::new() };
     let before = run.read_layr_lock()?;
     let prepared = run.prepare(&before)?;
     let base = run.base(&before)?;
@@ -282,8 +298,9 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
     run.load_test(&functions, &base, &finishing)?;
     let report = BuildReport {
         n_fetched: count(&functions, |package| !package.tarball.from_store),
-        n_built: count(&functions, |package| !package.built.from_store),
-        n_from_store: count(&functions, |package| package.built.from_store),
+        n_built: count(&functions, |package| package.built.origin == Origin::Here),
+        n_from_store: count(&functions, |package| package.built.origin == Origin::Store),
+        n_from_remote: count(&functions, |package| package.built.origin == Origin::Remote),
         base,
         target: finishing.policy.name,
         functions,
@@ -300,7 +317,7 @@ fn build_once(request: &BuildRequest, services: &Services) -> Result<BuildReport
 ///
 /// As a build, up to where it would begin to compile.
 pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let before = run.read_layr_lock()?;
     let prepared = run.prepare(&before)?;
     let base = base::find(&request.base, &request.base_options, before.base_digest(), &services.store)?;

@@ -1,6 +1,5 @@
 //! What packages ask of the system, held against the base before anything is compiled.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
@@ -54,7 +53,7 @@ pub fn system_requirements(
     request: &BuildRequest,
     services: &Services,
 ) -> Result<Option<Requirements>, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let before = run.read_layr_lock()?;
     let prepared = run.prepare(&before)?;
     let Some(system) = base::system(None, &request.base, &request.base_options)? else { return Ok(None) };

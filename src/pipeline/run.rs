@@ -1,7 +1,7 @@
 //! The steps of one run, each a stage's function on what the stage before gave.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::select::{self, Needs};
 use super::{
@@ -9,7 +9,6 @@ use super::{
     Services, memory, record,
 };
 use crate::base::{self, Base, BaseError, Workshop};
-use crate::build::{self, BuildError, Site};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::{self, FetchError, SourceTarball};
@@ -20,8 +19,10 @@ use crate::model::{LAMBDA, RVersion, Sha256Digest, Subfolder};
 use crate::pack::{self, Layer, Naming, Output};
 use crate::plan::{self, Demand, LayerPlan, Plan, PlanError};
 use crate::provenance;
+use crate::remote::Shared;
 use crate::report::{Event, Stage};
 use crate::resolve::{self, Binaries, Checkout, Graph, Known, PackageIndex, Resolution, Vendored};
+use crate::store::Blob;
 use crate::sys::fs;
 use crate::sys::hash::sha256;
 
@@ -30,6 +31,15 @@ pub(super) struct Run<'a> {
     pub(super) services: &'a Services,
     /// Asked for when something has to be built: mostly nothing has.
     pub(super) engine: OnceCell<Engine>,
+    /// What other machines have built, where there is a cache for it.
+    pub(super) shared: Option<Shared<'a>>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of this machine alone.
+    pub(super) fn new(request: &'a BuildRequest, services: &'a Services) -> Self {
+        Self { request, services, engine: OnceCell::new(), shared: None }
+    }
 }
 
 impl Run<'_> {
@@ -168,6 +178,11 @@ impl Run<'_> {
             let difference = format!("package `{}` is new", new.package.id);
             return Err(LayrLockError::Changed { difference }.into());
         }
+        if let Some(shared) = self.shared {
+            let pins = requests.iter().filter_map(|request| request.pin.as_ref());
+            let blobs = pins.map(|pin| Blob { digest: pin.sha256, n_bytes: pin.n_bytes });
+            shared.bring_blobs(&blobs.collect::<Vec<_>>())?;
+        }
         let (mut tarballs, mut errors) = (Vec::new(), Vec::new());
         for result in fetch::fetch(&requests, http, store, &**report) {
             match result {
@@ -247,48 +262,6 @@ impl Run<'_> {
         let descriptions = tarballs.iter().map(|tarball| tarball.description.clone()).collect();
         let graph = Graph::new(descriptions, r, &self.request.keep).map_err(Error::Graph)?;
         Ok((graph, tarballs))
-    }
-
-    /// A package that fails does not stop those of other functions; all are told at once.
-    pub(super) fn build_functions(
-        &self,
-        prepared: Vec<Prepared>,
-        base: &Base,
-    ) -> Result<Vec<BuiltFunction>, Error> {
-        let mut functions = Vec::new();
-        let (mut all_failed, mut all_not_tried) = (BTreeMap::new(), BTreeSet::new());
-        for function in prepared {
-            match self.build_function(function, base) {
-                Ok(function) => functions.push(function),
-                Err(Error::Build(BuildError::Failed { failed, not_tried })) => {
-                    // What two functions share fails for both, and is told once.
-                    all_failed.extend(failed.into_iter().map(|failure| (failure.package.clone(), failure)));
-                    all_not_tried.extend(not_tried);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if all_failed.is_empty() {
-            return Ok(functions);
-        }
-        let (failed, not_tried) = (all_failed.into_values().collect(), all_not_tried.into_iter().collect());
-        Err(BuildError::Failed { failed, not_tried }.into())
-    }
-
-    /// A function's packages to trees in the store.
-    pub(super) fn build_function(&self, function: Prepared, base: &Base) -> Result<BuiltFunction, Error> {
-        let Services { store, report, interrupt, .. } = self.services;
-        let (graph, tarballs) = self.graph(&function, Some(&base.r))?;
-        let mut built = build::find_built(&graph, &tarballs, base, store)?;
-        if !graph.needed().iter().all(|at| built.contains_key(at)) {
-            self.warn_of_lacking((&graph, &tarballs), base)?;
-            let site = Site { store, engine: self.engine()?, base, report: &**report, interrupt };
-            built = build::build(&graph, &tarballs, site, &self.request.build)?;
-        }
-        self.check_installed(&function, &tarballs, &built)?;
-        let Prepared { request, code_bytes, code_room_bytes, .. } = function;
-        let finished = BTreeMap::new();
-        Ok(BuiltFunction { request, code_bytes, code_room_bytes, graph, tarballs, built, finished })
     }
 
     /// Plans all functions together, as near to the last plan as pays.

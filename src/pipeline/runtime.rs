@@ -1,7 +1,5 @@
 //! A base to the runtime layer: R itself, and what Lambda starts.
 
-use std::cell::OnceCell;
-
 use super::finishing::Finishing;
 use super::run::Run;
 use super::{BuildRequest, Services};
@@ -34,7 +32,7 @@ pub struct RuntimeReport {
 ///
 /// Where there is no base, or its R cannot run on the target.
 pub fn runtime(request: &BuildRequest, services: &Services) -> Result<RuntimeReport, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     let locked = run.read_layr_lock().unwrap_or_else(|_| LayrLock::default());
     let base = run.base(&locked)?;
     let (target, made) = runtime_tree(&base, &run)?;
@@ -55,7 +53,7 @@ pub fn runtime_content(
     request: &BuildRequest,
     services: &Services,
 ) -> Result<LayerDigest, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let run = Run::new(request, services);
     Ok(runtime_tree(base, &run)?.1.digest)
 }
 

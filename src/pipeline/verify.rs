@@ -1,6 +1,5 @@
 //! What was built, built again, and every byte compared.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
@@ -10,6 +9,7 @@ use crate::build::{self, Again, Failure, Site};
 use crate::compare;
 use crate::error::Error;
 use crate::model::{PackageId, PackageName, Sha256Digest, TreeDigest};
+use crate::remote;
 use crate::store::{EntryKind, Store};
 
 /// Files of one package that are explained at most.
@@ -44,7 +44,13 @@ pub fn verify(
     only: &BTreeSet<PackageName>,
     services: &Services,
 ) -> Result<VerifyReport, Error> {
-    let run = Run { request, services, engine: OnceCell::new() };
+    let Services { remote, store, report: news, .. } = services;
+    remote::sharing(remote.as_ref(), (store, &**news), |shared| {
+        verify_all(&Run { shared, ..Run::new(request, services) }, only)
+    })
+}
+
+fn verify_all(run: &Run<'_>, only: &BTreeSet<PackageName>) -> Result<VerifyReport, Error> {
     let locked = run.read_layr_lock()?;
     let prepared = run.prepare(&locked)?;
     let base = run.base(&locked)?;
@@ -84,7 +90,7 @@ impl Run<'_> {
             return Ok(());
         }
         let Services { store, report: listener, interrupt, .. } = self.services;
-        let site = Site { store, engine: self.engine()?, base, report: &**listener, interrupt };
+        let site = Site { store, venue: self.venue()?, base, report: &**listener, interrupt, shared: None };
         let options = (site, &self.request.build);
         let inputs = (&function.graph, function.tarballs.as_slice());
         for (at, outcome) in build::again(inputs, &function.built, which, options)? {

@@ -22,6 +22,8 @@ pub enum Event<'a> {
     Fetched { package: &'a PackageId, n_bytes: u64 },
     /// A package's tree was in the store already.
     FoundInStore { package: &'a PackageId },
+    /// A package's tree came from a cache that machines share.
+    FoundElsewhere { package: &'a PackageId },
     /// A package is being built from here on.
     Building { package: &'a PackageId },
     /// A package's tree is in the store.

@@ -117,6 +117,10 @@ impl Report for Terminal {
                     (self.verbosity == Verbosity::Verbose).then(|| format!("{package} is in the store"));
                 self.item_done(state, text);
             }
+            Event::FoundElsewhere { package } => {
+                let text = format!("{package} came from the remote cache");
+                self.item_done(state, (self.verbosity == Verbosity::Verbose).then_some(text));
+            }
             Event::Building { package } => {
                 let at = state.n_started;
                 state.n_started += 1;

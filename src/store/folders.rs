@@ -12,6 +12,13 @@ use super::{Entry, EntryKind, Mount, Store, StoreError};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::sys::fs;
 
+/// Where the links of a folder may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Inside,
+    Any,
+}
+
 impl Store {
     /// Keeps a folder: the files as blobs, each folder as a `Directory` message. Owner,
     /// times and all of the mode but the owner's execute bit are left behind.
@@ -20,13 +27,24 @@ impl Store {
     ///
     /// Where there is something else than folders, files and links that stay inside.
     pub fn keep_folder(&self, folder: &Path) -> Result<TreeDigest, StoreError> {
-        let (digest, _) = self.keep_directory(folder, "")?;
+        let (digest, _) = self.keep_directory(folder, "", Links::Inside)?;
+        Ok(TreeDigest(digest))
+    }
+
+    /// The same of a folder that is part of a root file system, where links lead anywhere.
+    pub fn keep_part_of_root(&self, folder: &Path) -> Result<TreeDigest, StoreError> {
+        let (digest, _) = self.keep_directory(folder, "", Links::Any)?;
         Ok(TreeDigest(digest))
     }
 
     /// The digest and size of the folder's message. `at` is its path in the tree, ending
     /// in `/` unless empty.
-    fn keep_directory(&self, folder: &Path, at: &str) -> Result<(Sha256Digest, u64), StoreError> {
+    fn keep_directory(
+        &self,
+        folder: &Path,
+        at: &str,
+        links: Links,
+    ) -> Result<(Sha256Digest, u64), StoreError> {
         let mut directory = Directory::default();
         for entry in fs::sorted_entries(folder)? {
             let path = entry.path();
@@ -39,7 +57,7 @@ impl Store {
             let in_tree = format!("{at}{name}");
             let metadata = fs::metadata(&path)?;
             if metadata.is_dir() {
-                let (digest, n_bytes) = self.keep_directory(&path, &format!("{in_tree}/"))?;
+                let (digest, n_bytes) = self.keep_directory(&path, &format!("{in_tree}/"), links)?;
                 directory
                     .directories
                     .push(DirectoryNode { name, digest: Some(Digest::new(digest, n_bytes)) });
@@ -53,7 +71,7 @@ impl Store {
                 });
             } else if metadata.is_symlink() {
                 let target = fs::read_link(&path)?.to_string_lossy().into_owned();
-                if !link_stays_inside(&in_tree, &target) {
+                if links == Links::Inside && !link_stays_inside(&in_tree, &target) {
                     return Err(StoreError::EscapingLink { path: in_tree, target });
                 }
                 directory.symlinks.push(SymlinkNode { name, target });
@@ -64,7 +82,7 @@ impl Store {
         self.put_directory(directory)
     }
 
-    fn put_directory(&self, mut directory: Directory) -> Result<(Sha256Digest, u64), StoreError> {
+    pub(super) fn put_directory(&self, mut directory: Directory) -> Result<(Sha256Digest, u64), StoreError> {
         directory.sort();
         let bytes = directory.encode_to_vec();
         Ok((self.put_bytes(&bytes)?, bytes.len() as u64))
@@ -76,7 +94,7 @@ impl Store {
         writer.finish()
     }
 
-    fn directory(&self, digest: Sha256Digest) -> Result<Directory, StoreError> {
+    pub(super) fn directory(&self, digest: Sha256Digest) -> Result<Directory, StoreError> {
         Directory::decode_canonical(&self.read_blob(digest)?).ok_or(StoreError::NotCanonical { digest })
     }
 
@@ -191,44 +209,6 @@ impl Store {
         self.put_directory(directory)
     }
 
-    /// One tree of several, each laid over those before it, as Lambda unpacks layers: where
-    /// two have the same path, the later one's is there.
-    pub fn overlay(&self, trees: &[Sha256Digest]) -> Result<Sha256Digest, StoreError> {
-        if let [tree] = trees {
-            return Ok(*tree);
-        }
-        let mut nodes: BTreeMap<String, Overlaid> = BTreeMap::new();
-        for tree in trees {
-            let directory = self.directory(*tree)?;
-            for node in directory.directories {
-                let (digest, _) =
-                    Digest::parts(node.digest.as_ref()).ok_or(StoreError::NotCanonical { digest: *tree })?;
-                match nodes.entry(node.name).or_insert_with(|| Overlaid::Directories(Vec::new())) {
-                    Overlaid::Directories(digests) => digests.push(digest),
-                    other @ (Overlaid::File(_) | Overlaid::Symlink(_)) => {
-                        *other = Overlaid::Directories(vec![digest]);
-                    }
-                }
-            }
-            nodes.extend(directory.files.into_iter().map(|node| (node.name.clone(), Overlaid::File(node))));
-            let links = directory.symlinks.into_iter();
-            nodes.extend(links.map(|node| (node.name.clone(), Overlaid::Symlink(node))));
-        }
-        let mut directory = Directory::default();
-        for (name, node) in nodes {
-            match node {
-                Overlaid::File(node) => directory.files.push(node),
-                Overlaid::Symlink(node) => directory.symlinks.push(node),
-                Overlaid::Directories(digests) => {
-                    let tree = self.overlay(&digests)?;
-                    let digest = Some(Digest::new(tree, self.blob_size(tree)?));
-                    directory.directories.push(DirectoryNode { name, digest });
-                }
-            }
-        }
-        Ok(self.put_directory(directory)?.0)
-    }
-
     /// The tree as a folder, to be mounted read-only. Files are links to the blobs, and
     /// were checked when the folder was made.
     pub fn materialise(&self, tree: TreeDigest) -> Result<PathBuf, StoreError> {
@@ -270,13 +250,6 @@ impl Store {
 /// The folder of a path, and the name in it.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
-}
-
-/// What several trees have under one name.
-enum Overlaid {
-    Directories(Vec<Sha256Digest>),
-    File(FileNode),
-    Symlink(SymlinkNode),
 }
 
 #[cfg(test)]
@@ -346,27 +319,6 @@ mod tests {
         let part = store.keep_folder(&home.path().join("all/R/library/a1")).unwrap().0;
         let mounts = ["R/library/b1", "R/library/a1"].map(|path| Mount { path: path.to_owned(), tree: part });
         assert_eq!(store.compose(&mounts).unwrap().0, whole.0);
-    }
-
-    #[test]
-    fn of_trees_laid_over_one_another_the_later_one_s_files_are_seen() {
-        let (home, store) = store();
-        for (path, text) in [
-            ("1/R/a", "1"),
-            ("1/R/b", "1"),
-            ("2/R/b", "2"),
-            ("2/c", "2"),
-            ("3/R/b", "2"),
-            ("3/R/a", "1"),
-            ("3/c", "2"),
-        ] {
-            let path = home.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let kept = |name: &str| store.keep_folder(&home.path().join(name)).unwrap().0;
-        assert_eq!(store.overlay(&[kept("1"), kept("2")]).unwrap(), kept("3"));
-        assert_ne!(store.overlay(&[kept("2"), kept("1")]).unwrap(), kept("3"));
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Store {
         Ok(())
     }
 
-    fn records(&self, kind: Kind) -> Result<Vec<PathBuf>, StoreError> {
+    pub(super) fn records(&self, kind: Kind) -> Result<Vec<PathBuf>, StoreError> {
         let folder = self.record_folder(kind);
         if !fs::exists(&folder) {
             return Ok(Vec::new());

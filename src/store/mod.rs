@@ -17,8 +17,10 @@
 
 mod blobs;
 mod error;
+mod exchange;
 mod folders;
 mod gc;
+mod overlay;
 mod records;
 mod session;
 mod tree;
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use blobs::{BlobReader, BlobWriter};
 pub use error::StoreError;
+pub use exchange::{Blob, IncomingTree, TreeFlaw};
 pub use gc::{GcReport, StoreStats, VerifyReport};
 pub use records::{
     AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, Kind, LibraryRecord, LoadRecord,

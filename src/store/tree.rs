@@ -53,6 +53,15 @@ pub(super) struct Directory {
     pub(super) symlinks: Vec<SymlinkNode>,
 }
 
+/// A root and all folders below it, each once.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct Tree {
+    #[prost(message, optional, tag = "1")]
+    pub(super) root: Option<Directory>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) children: Vec<Directory>,
+}
+
 /// One thing in a tree, by its path from the tree's root, with `/` between the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -101,6 +101,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
     write().map_err(at("write", path))
 }
 
+/// Writes a file that is not there yet, for its owner's eyes alone.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || -> io::Result<()> {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(at("write", path))
+}
+
 /// A file in `folder` that is gone unless it is persisted.
 pub fn temp_file(folder: &Path) -> Result<tempfile::NamedTempFile, PathError> {
     tempfile::Builder::new()

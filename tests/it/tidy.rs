@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::imports::crate_paths;
+
 /// Which module may use which. A new edge is a design decision: it is made here, and
 /// ARCHITECTURE.md says why.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -13,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lockfile", &["model", "hashes"]),
     ("resolve", &["model", "lockfile"]),
     ("store", &["model", "sys"]),
+    ("remote", &["model", "sys", "report", "store"]),
     ("elf", &["model"]),
     ("compare", &["elf"]),
     ("provenance", &["manifest"]),
@@ -24,7 +27,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["model", "sys", "report", "resolve", "store"]),
     ("requirements", &[]),
     ("base", &["model", "sys", "report", "store", "engine", "requirements"]),
-    ("build", &["model", "sys", "report", "resolve", "fetch", "store", "base", "engine", "requirements"]),
+    (
+        "build",
+        &["model", "sys", "report", "resolve", "fetch", "store", "remote", "base", "engine", "requirements"],
+    ),
     ("runtime", &["model", "sys", "store", "engine", "target"]),
     ("plan", &["model"]),
     ("pack", &["model", "sys", "report", "plan", "store"]),
@@ -50,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fetch",
             "build",
             "store",
+            "remote",
             "plan",
             "pack",
             "publish",
@@ -80,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fetch",
             "build",
             "store",
+            "remote",
             "plan",
             "pack",
             "base",
@@ -101,27 +109,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who alone may speak of a vendor's crate.
 const VENDORS: &[(&str, &[&str])] = &[
-    ("reqwest", &["src/fetch/http.rs"]),
-    ("tokio", &["src/fetch/http.rs", "src/runtime/local/http.rs", "src/publish/aws/"]),
+    ("reqwest", &["src/fetch/http.rs", "src/remote/http.rs"]),
+    ("tokio", &["src/fetch/http.rs", "src/remote/", "src/runtime/local/http.rs", "src/publish/aws/"]),
     ("hyper", &["src/runtime/local/http.rs"]),
-    ("uuid", &["src/runtime/local/", "src/sbom/"]),
+    ("uuid", &["src/runtime/local/", "src/sbom/", "src/remote/grpc/"]),
     (
         "jiff",
         &["src/runtime/local/", "src/audit/", "src/cli/audit/", "src/cli/sbom.rs", "src/cli/advisories.rs"],
     ),
     ("packageurl", &["src/sbom/purl.rs"]),
     ("maud", &["src/page/"]),
-    ("base64", &["src/runtime/local/", "src/fetch/credentials.rs", "src/model/digest.rs"]),
+    ("tonic", &["src/remote/grpc.rs", "src/remote/grpc/"]),
+    ("bazel_remote_apis", &["src/remote/"]),
+    ("aws_lc_rs", &["src/remote/signature.rs"]),
+    ("zstd::", &["src/remote/grpc.rs", "src/remote/grpc/"]),
+    (
+        "base64",
+        &["src/runtime/local/", "src/fetch/credentials.rs", "src/model/digest.rs", "src/remote/signature.rs"],
+    ),
     ("form_urlencoded", &["src/runtime/local/url.rs"]),
-    ("aws_config", &["src/publish/aws/"]),
+    ("aws_config", &["src/publish/aws/", "src/remote/s3.rs"]),
     ("aws_sdk_lambda", &["src/publish/aws/"]),
-    ("aws_sdk_s3", &["src/publish/aws/"]),
+    ("aws_sdk_s3", &["src/publish/aws/", "src/remote/s3.rs"]),
     ("aws_sdk_sts", &["src/publish/aws/"]),
     ("clap", &["src/cli/"]),
     ("ctrlc", &["src/cli/"]),
     ("indicatif", &["src/report/terminal.rs"]),
     ("microlp", &["src/plan/bound/"]),
-    ("prost", &["src/store/"]),
+    ("prost", &["src/store/", "src/remote/"]),
     ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/", "src/audit/import.rs"]),
     ("tar::", &["src/base/", "src/fetch/", "src/image/"]),
     (
@@ -190,6 +205,9 @@ const PURE: &[&str] = &[
     "src/fetch/url.rs",
     "src/plan/",
     "src/provenance.rs",
+    "src/remote/address.rs",
+    "src/remote/claim.rs",
+    "src/remote/grpc/packed.rs",
     "src/requirements/",
     "src/runtime/local/failure.rs",
     "src/runtime/local/report.rs",
@@ -309,41 +327,6 @@ fn the_readme_names_both_commands() {
     for command in ["cargo xtask demo", "cargo xtask test"] {
         assert!(readme.contains(command), "{command}");
     }
-}
-
-/// The first segment of each path that starts with `crate::`, groups included.
-fn crate_paths(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for after in text.split("crate::").skip(1) {
-        let Some(group) = after.strip_prefix('{') else {
-            found.push(ident(after));
-            continue;
-        };
-        let (mut depth, mut start) = (0, true);
-        for (at, c) in group.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => start = true,
-                _ if start && !c.is_whitespace() => {
-                    found.push(ident(&group[at..]));
-                    start = false;
-                }
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn groups_of_imports_are_read() {
-    assert_eq!(crate_paths("use crate::{\n a::{x, y},\n b,\n}; crate::c::d()"), ["a", "b", "c"]);
-}
-
-fn ident(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 fn has_word(line: &str, word: &str) -> bool {

@@ -149,6 +149,12 @@ impl Ran {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
     }
 
+    /// Holds that it ended with `code`, and said why, without advice.
+    #[track_caller]
+    pub(crate) fn ended(&self, code: i32, why: &str) {
+        assert_eq!((self.code, self.stderr.contains(why)), (code, true), "{self:#?}");
+    }
+
     #[track_caller]
     pub(crate) fn succeeded(&self) -> &Self {
         assert_eq!(self.code, 0, "{self:#?}");

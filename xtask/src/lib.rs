@@ -9,6 +9,7 @@
 
 pub mod base;
 pub mod bench;
+pub mod caches;
 pub mod cloud;
 pub mod dcf;
 pub mod demo;

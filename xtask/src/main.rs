@@ -25,6 +25,8 @@ Usage: cargo xtask TASK
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
   bench packages            build many packages twice, and hold bytes and sizes against each other
+  bench farm [--record STORE]
+                            simulate builds of lockfiles/typical.lock on farms of 1 to 256 workers
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -61,6 +63,8 @@ fn run(words: &[&str]) -> Result<()> {
             bench::plan::plan(Some(file), true)
         }
         ["bench", "packages"] => bench::packages::bench(),
+        ["bench", "farm"] => bench::farm::farm(None),
+        ["bench", "farm", "--record", store] => bench::farm::farm(Some(store)),
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),
         ["testbed", "--serve"] => testbed(Some(0)),

@@ -8,7 +8,9 @@ use anyhow::{Result, bail};
 
 use crate::layr::{Layr, Profile, cargo};
 use crate::steps::{shown, step};
-use crate::{base, docker, dockerfiles, library, paths, peers, registry, rie, root, run, testbed, tools};
+use crate::{
+    base, caches, docker, dockerfiles, library, paths, peers, registry, rie, root, run, testbed, tools,
+};
 
 /// Runs it all. What cargo checks is checked to the end, so that one run tells everything
 /// that is wrong.
@@ -28,6 +30,7 @@ pub fn test() -> Result<()> {
     let root = step("a root without R", || root::provide(&cache))?;
     let rie = step("emulator", || Ok(rie::provide(&cache)))?;
     let registry = step("registry", || Ok(registry::provide(&cache)))?;
+    let buildbox = step("buildbox", || Ok(caches::buildbox(&cache)))?;
     let mut for_tests: Vec<(&str, OsString)> = vec![
         ("LAYR_TEST_REPOSITORY", testbed.repository().into()),
         ("LAYR_TEST_BASE", base.path.into()),
@@ -40,6 +43,7 @@ pub fn test() -> Result<()> {
     for_tests.extend(browser.map(|browser| ("LAYR_TEST_BROWSER", browser.into())));
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
     for_tests.extend(registry.map(|registry| ("LAYR_TEST_REGISTRY", registry.into())));
+    for_tests.extend(buildbox.map(|programs| ("LAYR_TEST_BUILDBOX", programs.into())));
     for_tests.extend(node.map(|node| ("LAYR_TEST_NODE", node.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
     let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];

@@ -38,6 +38,8 @@ pub const GIT: Tool = Tool { program: "git", packages: &["git"] };
 pub const TINYPROXY: Tool = Tool { program: "tinyproxy", packages: &["tinyproxy-bin"] };
 /// A company's certificate authority, and a server with such a certificate.
 pub const OPENSSL: Tool = Tool { program: "openssl", packages: &["openssl"] };
+/// A cache of plain files, in the tests of caches that machines share.
+pub const NGINX: Tool = Tool { program: "nginx", packages: &["nginx-light"] };
 pub const PYTHON: Tool = Tool { program: "python3", packages: &["python3-venv"] };
 pub const NPM: Tool = Tool { program: "npm", packages: &["npm"] };
 
@@ -58,7 +60,7 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
-pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, CHROMIUM, ARM64_COMPILER];
+pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, NGINX, CHROMIUM, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {

@@ -2,8 +2,10 @@
 //! machine in the same run, since times of other days and machines say nothing.
 
 pub mod audit;
+pub mod farm;
 mod measure;
 pub mod packages;
+mod part;
 pub mod plan;
 mod report;
 mod rivals;
@@ -73,7 +75,8 @@ pub fn bench(n_runs: usize) -> Result<()> {
     let page = report::page(&results(&runs, &contestant).context("no runs: ask for at least one")?);
     let path = paths::workspace().join("docs/benchmarks.md");
     fs::create_dir_all(path.with_file_name(""))?;
-    fs::write(&path, format!("{page}{}", plan::kept_part(&path)))?;
+    let others = [farm::HEAD, plan::HEAD].map(|head| part::kept(&path, head));
+    fs::write(&path, format!("{page}{}", others.concat()))?;
     eprintln!("\n{page}\nbench: written to {}", path.display());
     Ok(())
 }

@@ -1,18 +1,17 @@
 //! Lockfiles' pasts to what joint planning publishes, beside what others do: runs
-//! `benches/plan`, and keeps its page as the last part of docs/benchmarks.md.
+//! `benches/plan`, and keeps its page as a part of docs/benchmarks.md.
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
+use super::part;
 use crate::layr::cargo;
 use crate::paths;
 
 /// How the part begins.
-const HEAD: &str = "## Layers of many functions\n";
+pub(super) const HEAD: &str = "## Layers of many functions\n";
 
 /// Replays the histories in a file, or those that lie with the bench. Only the page of the
 /// latter goes into docs/benchmarks.md.
@@ -31,16 +30,7 @@ pub fn plan(history: Option<&str>, json: bool) -> Result<()> {
     let text = String::from_utf8(output.stdout)?;
     std::io::stdout().write_all(text.as_bytes())?;
     if history.is_none() && !json {
-        let path = paths::workspace().join("docs/benchmarks.md");
-        let page = fs::read_to_string(&path)?;
-        let before = page.find(HEAD).map_or(page.as_str(), |at| &page[..at]);
-        fs::write(&path, format!("{}\n\n{text}", before.trim_end()))?;
+        part::replace(&paths::workspace().join("docs/benchmarks.md"), HEAD, &text)?;
     }
     Ok(())
-}
-
-/// This part of the page, for whoever writes the others.
-pub(super) fn kept_part(page: &Path) -> String {
-    let page = fs::read_to_string(page).unwrap_or_default();
-    page.find(HEAD).map_or(String::new(), |at| format!("\n{}", &page[at..]))
 }

@@ -1,0 +1,179 @@
+//! A build farm. What a job reads and runs is an input root of the store, and what it
+//! leaves comes back into it; the server does the rest.
+//!
+//! The input root is the root of the file system that the job sees, as buildbox has it and
+//! Buildbarn can be told to: paths get into the bytes of packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
+use prost::Message;
+
+use super::claim::blob;
+use super::grpc::{self, Grpc};
+use super::server::Network;
+use super::{Address, Remote, RemoteError, Settings};
+use crate::model::{Sha256Digest, TreeDigest};
+use crate::store::{Blob, IncomingTree, Store};
+use crate::sys::hash::sha256;
+use crate::sys::interrupt::Interrupt;
+
+/// A server that runs jobs, as one run uses it.
+pub struct Farm {
+    remote: Remote,
+    grpc: Arc<Grpc>,
+    platform: reapi::Platform,
+    /// Digests that the server was given, or had: hundreds of jobs share most inputs.
+    sent: Mutex<BTreeSet<Sha256Digest>>,
+}
+
+/// One program to run.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub arguments: Vec<String>,
+    pub environment: &'a [(String, String)],
+    /// All that it finds, its own file system's root.
+    pub root: TreeDigest,
+    /// The folder that is wanted of it, from the root, without a slash at its beginning.
+    pub output: String,
+    /// In the queue and on a worker.
+    pub limit: Duration,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub exit_code: i32,
+    pub log: Vec<u8>,
+    /// `None` where it left no such folder.
+    pub output: Option<TreeDigest>,
+}
+
+impl Farm {
+    /// `platform` are the properties by which the server chooses a worker.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is not one of REAPI, or the settings are of no use.
+    pub fn new(
+        settings: Settings,
+        platform: &BTreeMap<String, String>,
+        interrupt: Interrupt,
+    ) -> Result<Self, RemoteError> {
+        let network = Arc::new(Network::new(interrupt, settings.stall)?);
+        let Address::Grpc { is_encrypted, authority, instance } = &settings.address else {
+            return Err(RemoteError::Unfit { what: "REAPI, which a farm is spoken to in" });
+        };
+        let place = (*is_encrypted, authority.as_str(), instance.as_str());
+        let grpc = Arc::new(Grpc::new(place, &settings, network.clone())?);
+        let property = |(name, value): (&String, &String)| reapi::platform::Property {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        let platform = reapi::Platform { properties: platform.iter().map(property).collect() };
+        let remote = Remote::of(grpc.clone(), settings, network);
+        Ok(Self { remote, grpc, platform, sent: Mutex::default() })
+    }
+
+    /// Runs a job to its end. What a lost worker had begun is begun anew.
+    ///
+    /// # Errors
+    ///
+    /// Where the farm does not run it; that it failed is in the outcome.
+    pub fn run(&self, job: &Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
+        let ran = self.run_here(job, store);
+        ran.map_err(|error| self.remote.at(error))
+    }
+
+    fn run_here(&self, job: &Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
+        let command = self.command(job).encode_to_vec();
+        let command_digest = Some(named(&command));
+        let root = store.read_blob(job.root.0)?;
+        let action = reapi::Action {
+            command_digest,
+            input_root_digest: Some(named(&root)),
+            timeout: Some(bazel_remote_apis::google::protobuf::Duration {
+                seconds: i64::try_from(job.limit.as_secs()).unwrap_or(i64::MAX),
+                nanos: 0,
+            }),
+            platform: Some(self.platform.clone()),
+            ..Default::default()
+        };
+        let action = action.encode_to_vec();
+        let name = Blob { digest: sha256(&action), n_bytes: action.len() as u64 };
+        self.send(job.root, [command, action], store)?;
+        let result = self.remote.asking(|| grpc::execute(&self.grpc, name, job.limit))?;
+        let log = [
+            self.text(&result.stdout_raw, result.stdout_digest.as_ref())?,
+            self.text(&result.stderr_raw, result.stderr_digest.as_ref())?,
+        ];
+        let directory = result.output_directories.iter().find(|directory| directory.path == job.output);
+        let output = match directory.and_then(|directory| blob(directory.tree_digest.as_ref()?)) {
+            Some(message) => Some(self.bring(message, store)?),
+            None => None,
+        };
+        Ok(Ended { exit_code: result.exit_code, log: log.concat(), output })
+    }
+
+    fn command(&self, job: &Job<'_>) -> reapi::Command {
+        let variable = |(name, value): &(String, String)| reapi::command::EnvironmentVariable {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        let mut environment: Vec<_> = job.environment.iter().map(variable).collect();
+        environment.sort_by(|a, b| a.name.cmp(&b.name)); // as the protocol wants it
+        #[expect(deprecated, reason = "servers of REAPI 2.1 and before read them")]
+        reapi::Command {
+            arguments: job.arguments.clone(),
+            environment_variables: environment,
+            output_directories: vec![job.output.clone()],
+            output_paths: vec![job.output.clone()],
+            platform: Some(self.platform.clone()),
+            ..Default::default()
+        }
+    }
+
+    /// The input root, and the messages that make it an action.
+    fn send(&self, root: TreeDigest, messages: [Vec<u8>; 2], store: &Store) -> Result<(), RemoteError> {
+        let messages: BTreeMap<Sha256Digest, Vec<u8>> =
+            messages.into_iter().map(|bytes| (sha256(&bytes), bytes)).collect();
+        let mut blobs = store.closure_of(root)?;
+        blobs.extend(
+            messages.iter().map(|(digest, bytes)| Blob { digest: *digest, n_bytes: bytes.len() as u64 }),
+        );
+        {
+            let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            blobs.retain(|blob| !sent.contains(&blob.digest));
+        }
+        self.remote.send_blobs(&blobs, &messages, store)?;
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.extend(blobs.iter().map(|blob| blob.digest));
+        Ok(())
+    }
+
+    fn text(&self, inline: &[u8], digest: Option<&reapi::Digest>) -> Result<Vec<u8>, RemoteError> {
+        let Some(kept) = digest.and_then(blob).filter(|blob| inline.is_empty() && blob.n_bytes > 0) else {
+            return Ok(inline.to_vec());
+        };
+        Ok(self.remote.bytes_of(&[kept])?.remove(&kept.digest).unwrap_or_default())
+    }
+
+    fn bring(&self, message: Blob, store: &Store) -> Result<TreeDigest, RemoteError> {
+        let lost = || RemoteError::WrongBytes { digest: message.digest };
+        let bytes = self.remote.bytes_of(&[message])?.remove(&message.digest).ok_or_else(lost)?;
+        let tree = IncomingTree::read(&bytes, None).map_err(|flaw| RemoteError::Tree { flaw })?;
+        self.remote.bring_blobs(&tree.files, store)?;
+        if let Some(lacking) = tree.files.iter().find(|blob| !store.has(**blob)) {
+            return Err(RemoteError::WrongBytes { digest: lacking.digest });
+        }
+        store.keep_tree(&tree)?;
+        Ok(tree.root)
+    }
+}
+
+fn named(bytes: &[u8]) -> reapi::Digest {
+    let size_bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    reapi::Digest { hash: sha256(bytes).to_hex(), size_bytes }
+}

