@@ -138,7 +138,7 @@ fn page(record: &Record) -> String {
     let seconds = |ms: u64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
     let mut text = format!(
         "{HEAD}\n`cargo xtask bench farm` simulates farms on the recorded times of {} builds (`{RECORD}`, \
-         of the machine above), with {OVERHEAD_MS} ms for each build besides. No farm of that size was \
+         of the machine above, two at a time), with {OVERHEAD_MS} ms for each build besides. No farm of that size was \
          measured.\n\nAll builds together take {}, and the longest chain of packages that need one another {}. \
          No farm can be faster than the greater of the chain and the workers' share of the whole.\n\n\
          | workers | time | faster than one | of what is possible |\n|---|---|---|---|\n",
