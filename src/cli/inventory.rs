@@ -29,7 +29,7 @@ impl<'a> Inventories<'a> {
     /// Reads a file, a folder with layers.json in it, a function of layr.toml by its name, or
     /// a layer version by its ARN.
     pub(super) fn read(&self, what: &Path) -> Result<Inventory, Error> {
-        if let Some(arn) = what.to_str().and_then(|text| text.parse().ok()) {
+        if let Some(arn) = arn(what) {
             return self.published(&arn);
         }
         let (path, function) = find(what)?;
@@ -74,6 +74,11 @@ pub(super) fn downloaded(url: &str, arn: &LayerVersionArn, services: &Services) 
     let path = folder.path().join(format!("{}.zip", arn.name()));
     fs::write_atomic(&path, &bytes)?;
     Ok(inventory::read(&path, arn.name())?)
+}
+
+/// A layer version, where that is what is meant.
+pub(super) fn arn(what: &Path) -> Option<LayerVersionArn> {
+    what.to_str()?.parse().ok()
 }
 
 pub(super) fn find(what: &Path) -> Result<(PathBuf, Option<String>), Error> {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use super::Global;
@@ -71,14 +72,18 @@ impl Global {
         Ok(Services { store, http, report, interrupt, remote, farm, offline, home, search_path })
     }
 
-    /// Ctrl-C from here on; once for a run.
+    /// Ctrl-C from here on; the same one for all that a run asks it of.
     #[expect(clippy::unused_self, reason = "beside the others that a run begins with")]
     pub(super) fn interrupt(&self) -> Result<Interrupt, Error> {
+        static HEARD: OnceLock<Interrupt> = OnceLock::new();
+        if let Some(interrupt) = HEARD.get() {
+            return Ok(interrupt.clone());
+        }
         let interrupt = Interrupt::new().map_err(Error::Signals)?;
         let on_signal = interrupt.clone();
         ctrlc::set_handler(move || on_signal.trigger())
             .map_err(|error| Error::Signals(std::io::Error::other(error)))?;
-        Ok(interrupt)
+        Ok(HEARD.get_or_init(|| interrupt).clone())
     }
 
     pub(super) fn reporter(&self) -> Terminal {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::world::{SourcePackage, World, from_environment, ran};
+use crate::world::{SourcePackage, World, base, from_environment, ran};
 
 /// A small image with a shell, made of this machine's own; its id.
 fn base_image(world: &World) -> Option<String> {
@@ -175,6 +175,46 @@ fn an_image_is_pushed_to_a_registry_with_its_layers_and_its_handler() {
     let digest = manifest["config"]["digest"].as_str().unwrap();
     let config = registry.get(&format!("/v2/score/blobs/{digest}"), "*/*");
     assert_eq!(config["config"]["Cmd"], serde_json::json!(["score.handler"]));
+}
+
+/// The base of the tests without its compilers, as an image that the registry has and docker
+/// has not; its reference by digest.
+fn pushed_base(base: &Path, registry: &Registry) -> Option<String> {
+    let name = format!("{}/r", registry.address);
+    let without = ["./usr/lib/gcc", "./usr/libexec", "./usr/include", "./usr/share/cmake*", "*.a"];
+    let mut tar = Command::new("tar");
+    tar.arg("-C").arg(base.join("rootfs")).args(without.map(|path| format!("--exclude={path}")));
+    let mut tar = tar.args(["-c", "."]).stdout(Stdio::piped()).spawn().unwrap();
+    let imported = ran(docker(&["import", "-", &name]).stdin(tar.stdout.take().unwrap()));
+    tar.wait().unwrap();
+    if imported.code != 0 {
+        eprintln!("SKIPPED: docker does not answer: {}", imported.stderr);
+        return None;
+    }
+    let pushed = ran(&mut docker(&["push", &name]));
+    docker(&["rmi", "--force", &name]).output().unwrap();
+    let (_, rest) = pushed.succeeded().stdout.split_once("digest: ").expect("docker tells the digest");
+    Some(format!("{name}@{}", rest.split_whitespace().next().unwrap()))
+}
+
+#[test]
+fn an_image_by_its_digest_is_pulled_and_is_a_base() {
+    let world = World::new();
+    world.publish(&SourcePackage::new("one1", &[]));
+    world.lock(&["one1"]);
+    let (Some(registry), Some(base)) = (Registry::start(&world), base()) else { return };
+    let Some(reference) = pushed_base(&base, &registry) else { return };
+    let build = |more: &[&str]| {
+        let args = ["build", "--base", &reference, "--engine", "docker", "--json"];
+        world.layr(&[&args[..], more].concat())
+    };
+    let first = build(&[]);
+    drop(registry);
+    let again = build(&["--locked"]);
+    docker(&["rmi", "--force", &reference]).output().unwrap();
+    assert_eq!(first.succeeded().json()["base"]["recipe"], reference.as_str());
+    assert_eq!(again.succeeded().json()["layers"], first.json()["layers"]);
+    assert_eq!(again.json()["built"], 0);
 }
 
 #[test]

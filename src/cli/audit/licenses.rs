@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::super::inventory::Inventories;
 use super::super::{Global, project, table};
 use super::{SubjectArgs, Things};
 use crate::audit::Subject;
@@ -29,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let (config, _) = project::read_config()?;
-    let mut things = Things::of(&args.subjects.whats, &config)?;
+    let mut things = Things::of(&args.subjects.whats, &config, &Inventories::new(global))?;
     let services = args.subjects.services(&things, global)?;
     let sources = args.subjects.sources(&things, &services)?;
     pipeline::look_into(&mut things.subjects, &sources, Risks::Skip, &services)?;

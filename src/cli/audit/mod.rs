@@ -11,9 +11,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::inventory::{self, Inventories};
 use super::project::Settings;
 use super::sources::SourceFlags;
-use super::{Global, inventory, project};
+use super::{Global, project};
 use crate::audit::render::{Format, Verbosity, render};
 use crate::audit::{self, AuditError, Database, Policy, Report, Subject};
 use crate::config::Config;
@@ -44,8 +45,8 @@ enum Command {
 /// What is audited; the subcommands that read the same things share it.
 #[derive(Debug, clap::Args)]
 struct SubjectArgs {
-    /// Lockfiles, layr.lock, layers.json or its folder, zips of layers, functions of layr.toml;
-    /// all functions of layr.toml, or the lockfile that is here, if none is given
+    /// Lockfiles, layr.lock, layers.json or its folder, zips or ARNs of layers, functions of
+    /// layr.toml; all functions of layr.toml, or the lockfile that is here, if none is given
     whats: Vec<PathBuf>,
     #[command(flatten)]
     sources: SourceFlags,
@@ -127,10 +128,11 @@ pub(super) fn asks_for_json(args: &Args) -> bool {
 fn audit(args: &AuditArgs, global: &Global, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let (config, _) = project::read_config()?;
     let policy = policy(&config)?;
-    let mut audited = Things::of(&args.subjects.whats, &config)?;
+    let inventories = Inventories::new(global);
+    let mut audited = Things::of(&args.subjects.whats, &config, &inventories)?;
     let services = args.subjects.services(&audited, global)?;
     let mut before = match &args.since {
-        Some(what) => Things::of(std::slice::from_ref(what), &config)?,
+        Some(what) => Things::of(std::slice::from_ref(what), &config, &inventories)?,
         None => Things::default(),
     };
     for things in [&mut audited, &mut before] {
@@ -237,7 +239,7 @@ struct Things {
 
 impl Things {
     /// What the command line names, else what layr.toml does.
-    fn of(whats: &[PathBuf], config: &Config) -> Result<Self, Error> {
+    fn of(whats: &[PathBuf], config: &Config, inventories: &Inventories<'_>) -> Result<Self, Error> {
         let mut things = Self::default();
         if whats.is_empty() {
             for FunctionRequest { name, lockfile, .. } in project::functions(&[], config)? {
@@ -245,6 +247,11 @@ impl Things {
             }
         }
         for what in whats {
+            if inventory::arn(what).is_some() {
+                let found = inventories.read(what)?;
+                things.subjects.extend(Subject::of(&found, &what.display().to_string(), None));
+                continue;
+            }
             let (path, function) = inventory::find(what)?;
             things.add(&path, function.unwrap_or_else(|| project::function_name(&path)))?;
         }
