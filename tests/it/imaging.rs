@@ -193,7 +193,7 @@ fn pushed_base(base: &Path, registry: &Registry) -> Option<String> {
     }
     let pushed = ran(&mut docker(&["push", &name]));
     docker(&["rmi", "--force", &name]).output().unwrap();
-    let (_, rest) = pushed.succeeded().stdout.split_once("digest: ").expect("docker tells the digest");
+    let (_, rest) = pushed.succeeded().stdout.split_once("digest: ").unwrap();
     Some(format!("{name}@{}", rest.split_whitespace().next().unwrap()))
 }
 
