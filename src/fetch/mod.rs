@@ -29,9 +29,6 @@ mod walk;
 mod whole;
 mod zip;
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 pub use credentials::Credentials;
 pub use error::{FetchError, Tried};
 pub use failure::Failure;
@@ -49,6 +46,7 @@ use crate::model::{Description, PackageId, Sha256Digest};
 use crate::report::{Event, Report};
 use crate::resolve::{Candidate, Checkout, ResolvedPackage};
 use crate::store::Store;
+use crate::sys::threads::in_parallel;
 
 /// What the bytes must be, from `layr.lock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,19 +125,7 @@ pub fn fetch(
     report: &dyn Report,
 ) -> Vec<Result<SourceTarball, FetchError>> {
     let context = Context { http, store, report };
-    let next = AtomicUsize::new(0);
-    let results: Vec<OnceLock<_>> = requests.iter().map(|_| OnceLock::new()).collect();
-    let work = || {
-        while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < requests.len()) {
-            _ = results[at].set(fetch_one(&requests[at], context));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..http.n_parallel().min(requests.len()) {
-            scope.spawn(work);
-        }
-    });
-    results.into_iter().map(|result| result.into_inner().unwrap_or(Err(FetchError::Interrupted))).collect()
+    in_parallel(http.n_parallel(), requests, |request| fetch_one(request, context))
 }
 
 fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, FetchError> {

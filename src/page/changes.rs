@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::head;
 use crate::diff::{
     Diff, FunctionChange, PackageChange, function_sizes, layer_counts, package_notes, signed_bytes,
 };
@@ -33,16 +34,7 @@ pub(super) fn changes(diff: &Diff<'_>) -> Markup {
 fn packages(changes: &[PackageChange<'_>]) -> Markup {
     html! {
         table.sortable {
-            thead {
-                tr {
-                    th scope="col" { "Package" }
-                    th scope="col" { "Change" }
-                    th scope="col" { "Before" }
-                    th scope="col" { "After" }
-                    th scope="col" { "Size" }
-                    th scope="col" { "Besides" }
-                }
-            }
+            (head(&["Package", "Change", "Before", "After", "Size", "Besides"]))
             tbody {
                 @for change in changes {
                     tr {

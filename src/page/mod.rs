@@ -164,6 +164,11 @@ fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// A table's head.
+fn head(columns: &[&str]) -> Markup {
+    html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
+}
+
 /// A cell whose text is for people, and by whose value rows are sorted.
 fn size_cell(bytes: Option<u64>) -> Markup {
     html! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::{Advisories, counted, package_anchor, size_cell};
+use super::{Advisories, counted, head, package_anchor, size_cell};
 use crate::audit::licence::Licence;
 use crate::inventory::{Inventory, Package};
 use crate::model::{LAMBDA, human_bytes};
@@ -18,16 +18,7 @@ pub(super) fn functions(inventory: &Inventory) -> Option<Markup> {
     Some(html! {
         p { "Lambda allows " (LAMBDA.n_layers) " layers and " (human_bytes(limit)) " unzipped, code included." }
         table.sortable {
-            thead {
-                tr {
-                    th scope="col" { "Function" }
-                    th scope="col" { "Packages" }
-                    th scope="col" { "Layers" }
-                    th scope="col" { "Unzipped" }
-                    th scope="col" { "Of the limit" }
-                    th scope="col" { "Lockfile" }
-                }
-            }
+            (head(&["Function", "Packages", "Layers", "Unzipped", "Of the limit", "Lockfile"]))
             tbody {
                 @for function in &inventory.functions {
                     @let bytes = function.unzipped_bytes.map(|b| b.saturating_add(function.code_bytes.unwrap_or(0)));
@@ -107,13 +98,7 @@ pub(super) fn licences(inventory: &Inventory) -> Option<Markup> {
     }
     by_licence.keys().any(|expression| !expression.is_empty()).then(|| html! {
         table.sortable {
-            thead {
-                tr {
-                    th scope="col" { "Licence" }
-                    th scope="col" { "Packages" }
-                    th scope="col" { "Which" }
-                }
-            }
+            (head(&["Licence", "Packages", "Which"]))
             tbody {
                 @for (expression, packages) in &by_licence {
                     tr {
@@ -146,16 +131,7 @@ pub(super) fn libraries(inventory: &Inventory) -> Option<Markup> {
     };
     Some(html! {
         table.sortable {
-            thead {
-                tr {
-                    th scope="col" { "Library" }
-                    th scope="col" { "Size" }
-                    th scope="col" { "System package" }
-                    th scope="col" { "Version" }
-                    th scope="col" { "Licences" }
-                    th scope="col" { "For" }
-                }
-            }
+            (head(&["Library", "Size", "System package", "Version", "Licences", "For"]))
             tbody {
                 @for library in &inventory.libraries {
                     tr id={ "library-" (library.name) } {
@@ -194,14 +170,7 @@ pub(super) fn advisories(advisories: Advisories<'_>) -> Markup {
             p { "None is known for what is here." }
         } @else {
             table.sortable {
-                thead {
-                    tr {
-                        th scope="col" { "Advisory" }
-                        th scope="col" { "Package" }
-                        th scope="col" { "Version" }
-                        th scope="col" { "Summary" }
-                    }
-                }
+                (head(&["Advisory", "Package", "Version", "Summary"]))
                 tbody {
                     @for found in advisories.found {
                         tr {

@@ -20,7 +20,6 @@ mod share;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 pub use aws::Aws;
 pub use deploy::{Answer, Code, DeployRequest, Deployed, FunctionState, Settings, deploy, invoke};
@@ -37,6 +36,7 @@ use crate::model::{Architecture, DIRECT_UPLOAD_BYTES, LayerVersionArn};
 use crate::report::{Event, Report};
 use crate::sys::fs;
 use crate::sys::fs::PathError;
+use crate::sys::threads::in_parallel;
 
 /// Layers and regions that are worked on at the same time.
 const N_WORKERS: usize = 8;
@@ -178,18 +178,7 @@ fn on_threads<J: Sync, T: Send>(
     jobs: &[J],
     work: impl Fn(&J) -> Result<T, PublishError> + Sync,
 ) -> Vec<Result<T, PublishError>> {
-    let next = Mutex::new(jobs.iter().enumerate());
-    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let run = || std::iter::from_fn(take).map(|(at, job)| (at, work(job))).collect::<Vec<_>>();
-    let mut done: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..N_WORKERS.min(jobs.len())).map(|_| scope.spawn(run)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect()
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+    in_parallel(N_WORKERS, jobs, work)
 }
 
 /// All results, or all failures with what failed.

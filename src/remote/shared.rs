@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use super::transfer::in_parallel;
 use super::{Claim, Refusal, Remote, RemoteError, claim};
 use crate::model::{BuildKey, PackageId, TreeDigest};
 use crate::report::{Event, Report};
 use crate::store::{Blob, BuildRecord, IncomingTree, Kind, SourceRecord, Store, StoreError};
+use crate::sys::threads::try_in_parallel;
 
 /// A cache, and the store that it gives to and takes from.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ impl<'a> Shared<'a> {
 impl Shared<'_> {
     /// What others say that these keys gave, where they are believed; the others are `None`.
     pub fn results(&self, wanted: &[(BuildKey, &PackageId)]) -> Result<Vec<Option<Claim>>, StoreError> {
-        let asked = in_parallel(wanted, N_ASKED, |(key, id)| {
+        let asked = try_in_parallel(N_ASKED, wanted, |(key, id)| {
             self.remote
                 .asking(|| self.remote.server.result(claim::action(*key)))
                 .map(|message| message.and_then(|message| self.believed(&message, (*key, id))))
@@ -212,7 +212,7 @@ impl Shared<'_> {
         let tarballs: Vec<Blob> = tarballs.filter(|blob| self.store.has(*blob)).collect();
         self.remote.send_blobs(&tarballs, &BTreeMap::new(), self.store)?;
         let builds = self.builds()?;
-        let sent = in_parallel(&builds, N_SENT, |(key, record)| {
+        let sent = try_in_parallel(N_SENT, &builds, |(key, record)| {
             if self.has_result(*key, &record.package)? {
                 return Ok(0);
             }
@@ -228,7 +228,7 @@ impl Shared<'_> {
     /// What the cache fails with.
     pub fn stats(&self) -> Result<Stats, RemoteError> {
         let builds = self.builds()?;
-        let there = in_parallel(&builds, N_ASKED, |(key, record)| self.has_result(*key, &record.package));
+        let there = try_in_parallel(N_ASKED, &builds, |(key, record)| self.has_result(*key, &record.package));
         let there = there.map_err(|error| self.remote.at(error))?;
         Ok(Stats {
             n_builds: builds.len(),

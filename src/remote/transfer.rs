@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
 
 use super::{Remote, RemoteError};
 use crate::model::Sha256Digest;
 use crate::store::{Blob, Store};
 use crate::sys::hash::sha256;
+use crate::sys::threads::try_in_parallel;
 
 /// Requests at once.
 const N_AT_ONCE: usize = 4;
@@ -28,7 +28,7 @@ impl Remote {
             return Ok(());
         }
         let batches = self.batches(lacking)?;
-        in_parallel(&batches, N_AT_ONCE, |batch| match batch {
+        try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => {
                 for (_, bytes) in self.read(blobs)? {
                     store.put_bytes(&bytes)?;
@@ -51,7 +51,7 @@ impl Remote {
     /// Blobs in memory, for short ones; those that the server has.
     pub(super) fn bytes_of(&self, blobs: &[Blob]) -> Result<BTreeMap<Sha256Digest, Vec<u8>>, RemoteError> {
         let batches = self.batches(blobs.to_vec())?;
-        let found = in_parallel(&batches, N_AT_ONCE, |batch| match batch {
+        let found = try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => self.read(blobs),
             Batch::Alone(blob) => self.asking(|| {
                 let mut bytes = Vec::new();
@@ -85,7 +85,7 @@ impl Remote {
             None => store.read_blob(blob.digest),
         };
         let batches = self.batches(missing)?;
-        in_parallel(&batches, N_AT_ONCE, |batch| match batch {
+        try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => self.asking(|| {
                 let with_bytes: Result<Vec<_>, RemoteError> =
                     blobs.iter().map(|blob| Ok((*blob, bytes_of(blob)?))).collect();
@@ -161,37 +161,6 @@ fn batches(mut blobs: Vec<Blob>, most_bytes: u64) -> Vec<Batch> {
     batches
 }
 
-/// Does the work for all items, on a few threads; what fails first stops the rest.
-pub(super) fn in_parallel<T: Sync, R: Send, E: Send>(
-    items: &[T],
-    n_threads: usize,
-    work: impl Fn(&T) -> Result<R, E> + Sync,
-) -> Result<Vec<R>, E> {
-    let left = Mutex::new(items.iter().enumerate());
-    let outcomes = Mutex::new(Ok(BTreeMap::new()));
-    let worker = || loop {
-        let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let Some((at, item)) = next else { return };
-        let outcome = work(item);
-        let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        match (outcome, &mut *outcomes) {
-            (Ok(value), Ok(values)) => _ = values.insert(at, value),
-            (Err(error), Ok(_)) => *outcomes = Err(error),
-            (_, Err(_)) => {}
-        }
-        if outcomes.is_err() {
-            return;
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..n_threads.min(items.len()) {
-            scope.spawn(worker);
-        }
-    });
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcomes.map(|values: BTreeMap<usize, R>| values.into_values().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,15 +178,6 @@ mod tests {
         assert_eq!(batches(vec![blob(5, u64::MAX)], 1000), [Batch::Alone(blob(5, u64::MAX))]);
         let many: Vec<Blob> = (0..2500).map(|_| blob(6, 0)).collect();
         assert_eq!(batches(many, 1 << 20).len(), 3);
-    }
-
-    #[test]
-    fn work_on_several_threads_comes_back_in_order_and_stops_at_a_failure() {
-        let items: Vec<usize> = (0..100).collect();
-        let doubled = in_parallel(&items, 7, |n| Ok::<_, ()>(n * 2)).unwrap();
-        assert_eq!(doubled, (0..200).step_by(2).collect::<Vec<_>>());
-        let outcome = in_parallel(&items, 3, |n| if *n == 5 { Err(*n) } else { Ok(()) });
-        assert_eq!(outcome, Err(5));
     }
 
     #[test]

@@ -7,6 +7,7 @@
     reason = "a task for developers: it runs commands, writes files and reads the environment itself"
 )]
 
+mod acceptor;
 pub mod base;
 pub mod bench;
 pub mod caches;

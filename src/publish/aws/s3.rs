@@ -1,7 +1,6 @@
 //! S3: the place of archives that are too large for Lambda's own API.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{
@@ -11,6 +10,7 @@ use aws_sdk_s3::types::{
 
 use super::super::error::{Cause, CloudError};
 use super::{Aws, Call};
+use crate::sys::threads::try_in_parallel;
 
 /// Parts of a large upload, in bytes; S3 takes 10,000 of 5 MiB or more.
 const PART_BYTES: u64 = 16 << 20;
@@ -130,8 +130,8 @@ impl Aws {
     ) -> Result<Vec<CompletedPart>, CloudError> {
         let call = Call { operation: "UploadPart", ..Call::read("", place.region).unpaced().large() };
         let client = self.s3(place.region);
-        let next = Mutex::new(0..n_bytes.div_ceil(PART_BYTES));
-        let one = |at: u64| {
+        let parts: Vec<u64> = (0..n_bytes.div_ceil(PART_BYTES)).collect();
+        try_in_parallel(N_PARTS, &parts, |&at| {
             let length = PART_BYTES.min(n_bytes - at * PART_BYTES);
             let number = i32::try_from(at + 1).unwrap_or(i32::MAX);
             let client = &client;
@@ -140,21 +140,7 @@ impl Aws {
                 part.part_number(number).body(body(file, at * PART_BYTES, length).await).send().await
             })?;
             Ok(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build())
-        };
-        let work = || -> Result<Vec<CompletedPart>, CloudError> {
-            let take = || next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-            std::iter::from_fn(take).map(one).collect()
-        };
-        let done: Result<Vec<Vec<CompletedPart>>, CloudError> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..N_PARTS).map(|_| scope.spawn(work)).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().map(join).collect()
-        });
-        let mut parts: Vec<CompletedPart> = done?.into_iter().flatten().collect();
-        parts.sort_by_key(|part| part.part_number);
-        Ok(parts)
+        })
     }
 }
 

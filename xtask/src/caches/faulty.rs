@@ -1,11 +1,13 @@
 //! A way to a server on which things go wrong: bytes are passed on until it is time.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
+
+use crate::acceptor::{Acceptor, Place};
 
 /// What happens to connections. Counted are the bytes that come from the server, over all
 /// connections since the trouble was chosen.
@@ -29,7 +31,7 @@ pub enum Trouble {
 pub struct Faulty {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,6 @@ struct Shared {
     trouble: Mutex<Trouble>,
     n_bytes: AtomicU64,
     n_connections: AtomicU64,
-    is_stopping: AtomicBool,
 }
 
 /// After which a silent connection is forgotten: longer than anybody waits here.
@@ -49,18 +50,22 @@ impl Faulty {
     ///
     /// Where there is no free port.
     pub fn start(behind: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let place = Place::hold(0)?;
         let shared = Arc::new(Shared {
             behind,
             trouble: Mutex::new(Trouble::None),
             n_bytes: AtomicU64::new(0),
             n_connections: AtomicU64::new(0),
-            is_stopping: AtomicBool::new(false),
         });
-        let address = listener.local_addr()?;
+        let address = place.address;
         let for_acceptor = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let acceptor = place.accept(move |client| {
+            for_acceptor.n_connections.fetch_add(1, Ordering::SeqCst);
+            let shared = Arc::clone(&for_acceptor);
+            // A client that has gone away is no failure of the proxy's.
+            thread::spawn(move || serve(&client, &shared).ok());
+        });
+        Ok(Self { address, shared, _acceptor: acceptor })
     }
 
     /// From the next connection on; counting starts anew.
@@ -77,30 +82,6 @@ impl Faulty {
 
     pub fn n_connections(&self) -> u64 {
         self.shared.n_connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Faulty {
-    fn drop(&mut self) {
-        self.shared.is_stopping.store(true, Ordering::SeqCst);
-        // The acceptor waits for a connection: this is one.
-        TcpStream::connect(self.address).ok();
-        if let Some(acceptor) = self.acceptor.take() {
-            acceptor.join().ok();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(client) = stream else { continue };
-        shared.n_connections.fetch_add(1, Ordering::SeqCst);
-        let shared = Arc::clone(shared);
-        // A client that has gone away is no failure of the proxy's.
-        thread::spawn(move || serve(&client, &shared).ok());
     }
 }
 

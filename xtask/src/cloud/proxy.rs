@@ -3,10 +3,9 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,6 +14,7 @@ use super::content::Zips;
 use super::faults::{Fate, Weather};
 use super::message::Message;
 use super::rules;
+use crate::acceptor::{Acceptor, Place};
 
 /// Requests a second that Lambda allows, invocations and `GetFunction` aside.
 const RATE: usize = 15;
@@ -25,7 +25,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,6 @@ struct Shared {
     /// When the latest counted requests came.
     arrivals: Mutex<VecDeque<Instant>>,
     n_over_rate: Mutex<usize>,
-    is_stopping: AtomicBool,
 }
 
 impl Proxy {
@@ -50,8 +49,8 @@ impl Proxy {
     ///
     /// Where there is no free port.
     pub fn start(behind: SocketAddr, weather: Weather) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
+        let place = Place::hold(0)?;
+        let address = place.address;
         let shared = Arc::new(Shared {
             behind,
             url: format!("http://{address}"),
@@ -61,11 +60,14 @@ impl Proxy {
             contents: Mutex::default(),
             arrivals: Mutex::default(),
             n_over_rate: Mutex::default(),
-            is_stopping: AtomicBool::new(false),
         });
         let for_acceptor = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let acceptor = place.accept(move |stream| {
+            let shared = Arc::clone(&for_acceptor);
+            // A client that has gone away is no failure of the proxy's.
+            thread::spawn(move || serve(&stream, &shared).ok());
+        });
+        Ok(Self { address, shared, _acceptor: acceptor })
     }
 
     /// What `AWS_ENDPOINT_URL` must be.
@@ -105,29 +107,6 @@ impl Proxy {
     /// Requests that came faster than Lambda allows.
     pub fn n_over_rate(&self) -> usize {
         *lock(&self.shared.n_over_rate)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shared.is_stopping.store(true, Ordering::SeqCst);
-        // The acceptor waits for a connection: this is one.
-        TcpStream::connect(self.address).ok();
-        if let Some(acceptor) = self.acceptor.take() {
-            acceptor.join().ok();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(shared);
-        // A client that has gone away is no failure of the proxy's.
-        thread::spawn(move || serve(&stream, &shared).ok());
     }
 }
 

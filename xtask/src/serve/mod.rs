@@ -13,15 +13,17 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 pub use fault::Fault;
 use request::Request;
+
+use crate::acceptor::{Acceptor, Place};
 
 /// Connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -33,7 +35,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ struct Shared {
     requests: Mutex<Vec<String>>,
     n_connections: Mutex<usize>,
     connection_ended: Condvar,
-    is_stopping: AtomicBool,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -55,19 +57,19 @@ impl Server {
 
     /// Serves `root` on `port` of loopback.
     pub fn start_on(root: PathBuf, port: u16) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        let address = listener.local_addr()?;
+        let place = Place::hold(port)?;
+        let address = place.address;
         let shared = Arc::new(Shared {
             root,
             faults: Mutex::default(),
             requests: Mutex::default(),
             n_connections: Mutex::default(),
             connection_ended: Condvar::new(),
-            is_stopping: AtomicBool::new(false),
+            is_stopping: Arc::clone(&place.is_stopping),
         });
         let for_acceptor = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let acceptor = place.accept(move |stream| take(stream, &for_acceptor));
+        Ok(Self { address, shared, _acceptor: acceptor })
     }
 
     /// `http://127.0.0.1:<port>`, without a final slash.
@@ -102,17 +104,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.is_stopping.store(true, Ordering::SeqCst);
-        // The acceptor waits for a connection: this is one.
-        TcpStream::connect(self.address).ok();
-        if let Some(acceptor) = self.acceptor.take() {
-            acceptor.join().ok();
-        }
-    }
-}
-
 impl Shared {
     /// The fault of `path`, used up by one.
     fn take_fault(&self, path: &str) -> Option<Fault> {
@@ -129,26 +120,20 @@ impl Shared {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_stopping() {
-            return;
-        }
-        let Ok(stream) = stream else { continue };
-        let mut n_connections = lock(&shared.n_connections);
-        while *n_connections >= MAX_CONNECTIONS {
-            n_connections =
-                shared.connection_ended.wait(n_connections).unwrap_or_else(PoisonError::into_inner);
-        }
-        *n_connections += 1;
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            // A client that has gone away is no failure of the server's.
-            serve(&stream, &shared).ok();
-            *lock(&shared.n_connections) -= 1;
-            shared.connection_ended.notify_one();
-        });
+/// Waits until one more connection is bearable, and serves it beside the others.
+fn take(stream: TcpStream, shared: &Arc<Shared>) {
+    let mut n_connections = lock(&shared.n_connections);
+    while *n_connections >= MAX_CONNECTIONS {
+        n_connections = shared.connection_ended.wait(n_connections).unwrap_or_else(PoisonError::into_inner);
     }
+    *n_connections += 1;
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        // A client that has gone away is no failure of the server's.
+        serve(&stream, &shared).ok();
+        *lock(&shared.n_connections) -= 1;
+        shared.connection_ended.notify_one();
+    });
 }
 
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
