@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::inventory::Inventories;
 use super::super::{Global, project, table};
-use super::{SubjectArgs, Things};
+use super::{Scope, SubjectArgs};
 use crate::audit::Subject;
 use crate::audit::licence::{self, Licence};
 use crate::error::Error;
@@ -30,16 +30,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let (config, _) = project::read_config()?;
-    let mut things = Things::of(&args.subjects.whats, &config, &Inventories::new(global))?;
-    let services = args.subjects.services(&things, global)?;
-    let sources = args.subjects.sources(&things, &services)?;
-    pipeline::look_into(&mut things.subjects, &sources, Risks::Skip, &services)?;
-    let mut listed = packages(&things.subjects, &config.audit.licenses.clarify);
+    let mut scope = Scope::of(&args.subjects.whats, &config, &Inventories::new(global))?;
+    let services = args.subjects.services(&scope, global)?;
+    let sources = args.subjects.sources(&scope, &services)?;
+    pipeline::look_into(&mut scope.subjects, &sources, Risks::Skip, &services)?;
+    let mut listed = packages(&scope.subjects, &config.audit.licenses.clarify);
     if let Some(folder) = &args.bundle {
         let texts = pipeline::licence_texts(&sources, &services)?;
         listed = bundle(folder, listed, &texts)?;
     }
-    let libraries = libraries(&things.subjects);
+    let libraries = libraries(&scope.subjects);
     let text = if args.json {
         table::to_json(&json!({ "schema": 1, "packages": listed, "libraries": libraries }))
     } else {

@@ -129,14 +129,14 @@ fn audit(args: &AuditArgs, global: &Global, stdout: &mut dyn Write) -> Result<Ex
     let (config, _) = project::read_config()?;
     let policy = policy(&config)?;
     let inventories = Inventories::new(global);
-    let mut audited = Things::of(&args.subjects.whats, &config, &inventories)?;
+    let mut audited = Scope::of(&args.subjects.whats, &config, &inventories)?;
     let services = args.subjects.services(&audited, global)?;
     let mut before = match &args.since {
-        Some(what) => Things::of(std::slice::from_ref(what), &config, &inventories)?,
-        None => Things::default(),
+        Some(what) => Scope::of(std::slice::from_ref(what), &config, &inventories)?,
+        None => Scope::default(),
     };
-    for things in [&mut audited, &mut before] {
-        args.learn(things, &services)?;
+    for scope in [&mut audited, &mut before] {
+        args.learn(scope, &services)?;
     }
     let with_debian = audited.subjects.iter().any(|subject| !subject.libraries.is_empty());
     let database = args.report.database(&config, with_debian, &services)?;
@@ -165,15 +165,15 @@ fn verdict(report: &Report) -> ExitCode {
 
 impl AuditArgs {
     /// Finds out about the packages what the flags ask for.
-    fn learn(&self, things: &mut Things, services: &Services) -> Result<(), Error> {
-        let sources = self.subjects.sources(things, services)?;
+    fn learn(&self, scope: &mut Scope, services: &Services) -> Result<(), Error> {
+        let sources = self.subjects.sources(scope, services)?;
         let risks = if self.risks { Risks::Scan } else { Risks::Skip };
-        pipeline::look_into(&mut things.subjects, &sources, risks, services)?;
+        pipeline::look_into(&mut scope.subjects, &sources, risks, services)?;
         if self.subjects.online {
-            pipeline::standings(&mut things.subjects, services)?;
+            pipeline::standings(&mut scope.subjects, services)?;
         }
         if self.bytes {
-            pipeline::fetch_again(&mut things.subjects, services)?;
+            pipeline::fetch_again(&mut scope.subjects, services)?;
         }
         Ok(())
     }
@@ -232,34 +232,34 @@ impl ReportArgs {
 
 /// What is audited, and the lockfiles among it.
 #[derive(Debug, Default)]
-struct Things {
+struct Scope {
     subjects: Vec<Subject>,
     lockfiles: Vec<FunctionRequest>,
 }
 
-impl Things {
+impl Scope {
     /// What the command line names, else what layr.toml does.
     fn of(whats: &[PathBuf], config: &Config, inventories: &Inventories<'_>) -> Result<Self, Error> {
-        let mut things = Self::default();
+        let mut scope = Self::default();
         if whats.is_empty() {
             for FunctionRequest { name, lockfile, .. } in project::functions(&[], config)? {
-                things.add(&lockfile, name)?;
+                scope.add(&lockfile, name)?;
             }
         }
         for what in whats {
             if inventory::arn(what).is_some() {
                 let found = inventories.read(what)?;
-                things.subjects.extend(Subject::of(&found, &what.display().to_string(), None));
+                scope.subjects.extend(Subject::of(&found, &what.display().to_string(), None));
                 continue;
             }
             let (path, function) = inventory::find(what)?;
-            things.add(&path, function.unwrap_or_else(|| project::function_name(&path)))?;
+            scope.add(&path, function.unwrap_or_else(|| project::function_name(&path)))?;
         }
-        if things.subjects.iter().all(|subject| subject.packages.is_empty()) {
-            let shown: Vec<&str> = things.subjects.iter().map(|subject| subject.path.as_str()).collect();
+        if scope.subjects.iter().all(|subject| subject.packages.is_empty()) {
+            let shown: Vec<&str> = scope.subjects.iter().map(|subject| subject.path.as_str()).collect();
             return Err(AuditError::Nothing { what: shown.join("`, `") }.into());
         }
-        Ok(things)
+        Ok(scope)
     }
 
     fn add(&mut self, path: &Path, function: String) -> Result<(), Error> {
@@ -284,21 +284,21 @@ impl Things {
 }
 
 impl SubjectArgs {
-    fn request(&self, things: &Things) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
+    fn request(&self, scope: &Scope) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let (config, has_config) = project::read_config()?;
-        Settings::of_sources(self.sources.clone()).request_for(things.lockfiles.clone(), config, has_config)
+        Settings::of_sources(self.sources.clone()).request_for(scope.lockfiles.clone(), config, has_config)
     }
 
     /// Without --online, no request leaves this machine.
-    fn services(&self, things: &Things, global: &Global) -> Result<Services, Error> {
-        let (_, overrides) = self.request(things)?;
+    fn services(&self, scope: &Scope, global: &Global) -> Result<Services, Error> {
+        let (_, overrides) = self.request(scope)?;
         global.services_for(overrides, global.offline || !self.online)
     }
 
     /// Where to look for what lockfiles and layers do not say.
-    fn sources(&self, things: &Things, services: &Services) -> Result<Sources, Error> {
-        let mut sources = pipeline::known_sources(&things.subjects, services)?;
-        let (request, _) = self.request(things)?;
+    fn sources(&self, scope: &Scope, services: &Services) -> Result<Sources, Error> {
+        let mut sources = pipeline::known_sources(&scope.subjects, services)?;
+        let (request, _) = self.request(scope)?;
         sources.extend(pipeline::sources(&request, services)?);
         Ok(sources)
     }
