@@ -9,8 +9,14 @@ pub(super) fn cause(one: &[u8], other: &[u8]) -> String {
     if at == one.len() || at == other.len() {
         return "one goes on where the other ends".to_owned();
     }
-    let (a, b) = (word(one, at), word(other, at));
-    let (Some(a), Some(b)) = (a, b) else { return numbers(one, other, at) };
+    if let Some((a, b)) = clock(one, other, at) {
+        return format!("probably a time: {a:.0} and {b:.0} seconds since 1970");
+    }
+    let (Some(a), Some(b)) = (word(one, at), word(other, at)) else {
+        return format!(
+            "binary data from byte {at} on: a number, such as a process id or chance, or another order"
+        );
+    };
     let shown = format!("`{a}` and `{b}`");
     if is_time(&a) && is_time(&b) {
         format!("probably a time: {shown}")
@@ -23,18 +29,15 @@ pub(super) fn cause(one: &[u8], other: &[u8]) -> String {
     }
 }
 
-/// Numbers as R serializes them: a double that is a time, or an integer.
-fn numbers(one: &[u8], other: &[u8], at: usize) -> String {
-    for start in at.saturating_sub(7)..=at {
-        let double = |bytes: &[u8]| Some(f64::from_be_bytes(bytes.get(start..start + 8)?.try_into().ok()?));
-        if let (Some(a), Some(b)) = (double(one), double(other))
-            && CLOCK.contains(&a)
-            && CLOCK.contains(&b)
-        {
-            return format!("probably a time: {a:.0} and {b:.0} seconds since 1970");
-        }
-    }
-    format!("binary data from byte {at} on: a number, such as a process id or chance, or another order")
+/// Times as R serializes them: doubles, big-endian. Some bytes of one may be printable, yet no
+/// text is taken for one: the second byte of such a double is not ASCII.
+fn clock(one: &[u8], other: &[u8], at: usize) -> Option<(f64, f64)> {
+    let double =
+        |bytes: &[u8], start: usize| Some(f64::from_be_bytes(bytes.get(start..start + 8)?.try_into().ok()?));
+    (at.saturating_sub(7)..=at).find_map(|start| {
+        let (a, b) = (double(one, start)?, double(other, start)?);
+        (CLOCK.contains(&a) && CLOCK.contains(&b)).then_some((a, b))
+    })
 }
 
 /// The printable text around a place, if it is one.

@@ -139,5 +139,10 @@ mod tests {
         let serialized = |seconds: f64| [b"X\n".as_slice(), &seconds.to_be_bytes()].concat();
         let text = explained("x", &serialized(1_790_000_000.5), &serialized(1_790_000_123.25));
         assert!(text.contains("a time"), "{text}");
+        // Bytes of these doubles are printable, and are no words.
+        let printable =
+            |low: &[u8; 4]| f64::from_be_bytes([0x41, 0xda, b'@', b'|', low[0], low[1], low[2], low[3]]);
+        let text = explained("x", &serialized(printable(b"v\"Z1")), &serialized(printable(b"vLTa")));
+        assert!(text.contains("a time"), "{text}");
     }
 }
