@@ -44,6 +44,7 @@ pub(crate) fn demand(needs: &Needs, trees: &Trees) -> Demand {
         trees: need.iter().map(|tree| trees.all[*tree].clone()).collect(),
         needed_by: BTreeMap::new(),
         code_bytes: 0,
+        runtime_bytes: 0,
         code_room_bytes: 0,
         limit_bytes: LAMBDA.unzipped_bytes,
     });

@@ -12,6 +12,9 @@ use crate::time::iso8601;
 /// How many lines of R's stderr are kept to explain its end: of a crash R tells the calls
 /// that led to it, and ours are among them.
 const N_KEPT_LINES: usize = 40;
+/// A line that goes on beyond this is logged in parts: as long as one event of CloudWatch
+/// Logs may be, 256 KiB.
+const MAX_LINE_BYTES: usize = 256 << 10;
 /// How much of a line is kept.
 const MAX_KEPT_BYTES: usize = 1 << 10;
 
@@ -58,7 +61,7 @@ impl Log {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let open = &mut self.open_lines[usize::from(output == Output::Stderr)];
             open.extend(line);
-            if open.ends_with(b"\n") {
+            if open.ends_with(b"\n") || open.len() >= MAX_LINE_BYTES {
                 let line = String::from_utf8_lossy(&std::mem::take(open)).trim_end().to_owned();
                 self.line(output, &line);
             }
@@ -113,4 +116,19 @@ fn put(stream: &mut dyn Write, bytes: &[u8]) {
 fn now() -> String {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     iso8601(i64::try_from(since_1970.as_millis()).unwrap_or_default() * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_an_end_is_not_kept_for_ever() {
+        let mut log = Log::new(LogFormat::Json, Level::Error);
+        for _ in 0..5 {
+            log.output(Output::Stderr, &[b'x'; 100 << 10]);
+        }
+        assert!(log.open_lines[1].len() < MAX_LINE_BYTES);
+        assert_eq!(log.last_lines.len(), 1);
+    }
 }

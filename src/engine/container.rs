@@ -16,6 +16,10 @@ pub enum ContainerProgram {
     Podman,
 }
 
+/// A container goes on when we are killed: its daemon knows nothing of us. So a shell beside
+/// the command waits for the end of standard input, which we hold, and then ends them all.
+const LEASH: &str = "exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -KILL -1; } & exec 3<&-; exec \"$@\"";
+
 /// A container program that answers.
 #[derive(Debug, Clone)]
 pub struct Container {
@@ -183,6 +187,9 @@ impl Container {
         match &sandbox.root {
             Root::Image(image) => add(&[image]),
             Root::Folder(folder) => add(&["--rootfs", &folder.to_string_lossy()]),
+        }
+        if sandbox.first == First::Engine {
+            args.extend(["/bin/sh", "-c", LEASH, "sh"].map(str::to_owned));
         }
         args.extend(sandbox.command.iter().cloned());
         args

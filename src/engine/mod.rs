@@ -77,7 +77,7 @@ pub enum First {
     /// The command itself, so that it counts processes alike under every engine. Should we
     /// be killed, it has to see by the end of its standard input that we are gone.
     Command,
-    /// One of the engine's, which under bwrap ends with us, whatever the command does.
+    /// One of the engine's, which ends with us, whatever the command does.
     Engine,
 }
 
@@ -169,6 +169,22 @@ impl Engine {
     }
 }
 
+/// The first process of a sandbox, as this machine knows it.
+pub enum Ancestor {
+    Process(u32),
+    Container(Container, String),
+}
+
+impl Ancestor {
+    /// `None` where it is not there yet, or not of this machine.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Process(pid) => Some(*pid),
+            Self::Container(container, name) => container.pid(name),
+        }
+    }
+}
+
 /// A sandbox that was started. Nothing of it is left when it was waited for.
 pub struct Started {
     running: Running,
@@ -177,11 +193,11 @@ pub struct Started {
 }
 
 impl Started {
-    /// The process that all of the sandbox descends from, where there is one here.
-    pub fn pid(&self) -> Option<u32> {
-        match &self.container {
-            Some((container, name)) => container.pid(name),
-            None => Some(self.running.pid()),
+    /// The process that all of the sandbox descends from.
+    pub fn ancestor(&self) -> Ancestor {
+        match self.container.clone() {
+            Some((container, name)) => Ancestor::Container(container, name),
+            None => Ancestor::Process(self.running.pid()),
         }
     }
 

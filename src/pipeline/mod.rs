@@ -293,7 +293,7 @@ fn build_all(run: &Run<'_>) -> Result<BuildReport, Error> {
     for function in &mut built {
         function.finished = run.finish((&function.graph, &function.built), &base, &finishing)?;
     }
-    let planned = run.plan(built.iter().map(BuiltFunction::needs), &before)?;
+    let planned = run.plan(built.iter().map(BuiltFunction::needs), Some(&base), &before)?;
     let functions = run.pack(built, &planned.plan, &base)?;
     run.load_test(&functions, &base, &finishing)?;
     let report = BuildReport {
@@ -354,7 +354,7 @@ pub fn plan(request: &BuildRequest, services: &Services) -> Result<PlanReport, E
         }
     }
     let layers = if functions.iter().all(FunctionPlan::is_built) {
-        Some(run.plan(functions.iter().map(FunctionPlan::needs), &before)?)
+        Some(run.plan(functions.iter().map(FunctionPlan::needs), base.as_ref(), &before)?)
     } else {
         None
     };

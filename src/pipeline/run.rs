@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::runtime::runtime_tree;
 use super::select::{self, Needs};
 use super::{
     Binary, BuildReport, BuildRequest, BuiltFunction, FunctionReport, FunctionRequest, Planned, Prepared,
@@ -268,15 +269,19 @@ impl Run<'_> {
     pub(super) fn plan<'a>(
         &self,
         functions: impl Iterator<Item = Needs<'a>>,
+        base: Option<&Base>,
         before: &LayrLock,
     ) -> Result<Planned, Error> {
         let BuildRequest { n_reserved, fresh, .. } = *self.request;
         let functions: Vec<Needs<'a>> = functions.collect();
-        let demand = Demand {
+        let mut demand = Demand {
             functions: functions.iter().map(select::function_demand).collect(),
             limits: LAMBDA,
             n_reserved,
         };
+        if let Some(base) = base.filter(|_| n_reserved > 0) {
+            self.leave_room_for_r(&mut demand, base)?;
+        }
         for problem in memory::unreadable(before) {
             let text = format!("in layr.lock, {problem}: it is planned as if there was no such layer");
             self.services.report.report(&Event::Warning { text: &text });
@@ -292,6 +297,23 @@ impl Run<'_> {
             plan => plan?,
         };
         Ok(Planned { demand, last, plan })
+    }
+
+    /// Has the runtime's layer count for functions that come near the limit: to know its
+    /// size it has to be made. Where it cannot be made, the load test says so.
+    fn leave_room_for_r(&self, demand: &mut Demand, base: &Base) -> Result<(), Error> {
+        for function in &mut demand.functions {
+            let packages: u64 = function.trees.iter().map(|tree| tree.unzipped_bytes).sum();
+            let is_near = packages + function.code_bytes > LAMBDA.unzipped_bytes / 2;
+            if is_near && function.limit_bytes == LAMBDA.unzipped_bytes {
+                function.runtime_bytes = match runtime_tree(base, self) {
+                    Ok((_, made)) => made.unzipped_bytes,
+                    Err(Error::Runtime(_)) => 0,
+                    Err(error) => return Err(error),
+                };
+            }
+        }
+        Ok(())
     }
 
     /// Packs each layer once, and what lies in a function's code with that.

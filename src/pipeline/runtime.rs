@@ -60,7 +60,7 @@ pub fn runtime_content(
 /// What is known of a runtime layer's tree.
 pub(super) struct Made {
     pub(super) digest: LayerDigest,
-    unzipped_bytes: u64,
+    pub(super) unzipped_bytes: u64,
     libraries: Vec<RuntimeLibrary>,
 }
 

@@ -149,5 +149,13 @@ pub(super) fn function_demand(needs: &Needs<'_>) -> FunctionDemand {
         SizedTree { id, digest, unzipped_bytes }
     });
     let trees = sized.collect();
-    FunctionDemand { name: name.to_owned(), trees, needed_by, code_bytes, code_room_bytes, limit_bytes }
+    FunctionDemand {
+        name: name.to_owned(),
+        trees,
+        needed_by,
+        code_bytes,
+        runtime_bytes: 0,
+        code_room_bytes,
+        limit_bytes,
+    }
 }

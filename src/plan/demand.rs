@@ -24,10 +24,12 @@ pub struct FunctionDemand {
     pub needed_by: BTreeMap<TreeId, Vec<TreeId>>,
     /// Size of the function's own code, unzipped.
     pub code_bytes: u64,
+    /// Size of the R runtime's layer, which it has beside those that are planned, unzipped.
+    pub runtime_bytes: u64,
     /// What the zip of its code may hold of its packages, in bytes: a layer that no other
     /// function takes can lie there. 0 where none may.
     pub code_room_bytes: u64,
-    /// What code and layers may have together, unzipped.
+    /// What code and all layers may have together, unzipped.
     pub limit_bytes: u64,
 }
 
@@ -114,6 +116,11 @@ impl Plan {
 }
 
 impl FunctionDemand {
+    /// What is left of the limit to the layers that are planned.
+    pub(super) fn room_bytes(&self) -> u64 {
+        self.limit_bytes.saturating_sub(self.code_bytes + self.runtime_bytes)
+    }
+
     /// What may lie in the code: packages that bring no library, since those are found by
     /// their place beside the packages under `/opt`.
     pub(super) fn may_be_in_code(&self) -> impl Iterator<Item = &SizedTree> {
@@ -141,7 +148,9 @@ impl Demand {
             }
         }
         let unzipped_bytes: u64 = function.trees.iter().map(|tree| tree.unzipped_bytes).sum();
-        if unzipped_bytes + function.code_bytes <= function.limit_bytes {
+        if unzipped_bytes <= function.room_bytes()
+            && function.code_bytes + function.runtime_bytes <= function.limit_bytes
+        {
             return Ok(());
         }
         Err(PlanError::TooLarge(Box::new(TooLarge::new(function))))

@@ -88,6 +88,7 @@ impl Fleet {
             trees: versions.iter().map(tree).collect(),
             needed_by: BTreeMap::new(),
             code_bytes: 0,
+            runtime_bytes: 0,
             code_room_bytes: self.code_room_bytes,
             limit_bytes: LAMBDA.unzipped_bytes,
         };

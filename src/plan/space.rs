@@ -163,7 +163,6 @@ fn needs(
         let mut trees: Vec<TreeNo> = function.trees.iter().map(|tree| marks[&tree.mark()]).collect();
         trees.sort_unstable();
         trees.dedup();
-        let room = function.limit_bytes.saturating_sub(function.code_bytes);
         let need = needs.entry(trees.clone()).or_insert_with(|| Need {
             trees,
             functions: Vec::new(),
@@ -172,7 +171,7 @@ fn needs(
             code: None,
         });
         need.functions.push(at);
-        need.room_bytes = need.room_bytes.min(as_f64(room));
+        need.room_bytes = need.room_bytes.min(as_f64(function.room_bytes()));
         need.had.extend(had(&function.name));
     }
     needs.into_values().filter(|need| !need.trees.is_empty()).collect()

@@ -20,6 +20,7 @@ fn function(name: &str, trees: Vec<SizedTree>, code_bytes: u64) -> FunctionDeman
         trees,
         needed_by: BTreeMap::new(),
         code_bytes,
+        runtime_bytes: 0,
         code_room_bytes: 0,
         limit_bytes: LAMBDA.unzipped_bytes,
     }
@@ -185,6 +186,19 @@ fn a_function_that_is_too_large_is_told_what_would_make_it_fit() {
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
+}
+
+#[test]
+fn the_runtime_s_layer_counts_against_a_function_s_limit() {
+    let mut function = function("f", vec![tree("large", 1, 160 << 20)], 1 << 20);
+    let planned = |function: &FunctionDemand| {
+        plan(&demand(vec![function.clone()]), &LastPlan::default(), &Settings::default())
+    };
+    function.runtime_bytes = 89 << 20;
+    assert!(planned(&function).is_ok(), "250 MiB are allowed");
+    function.runtime_bytes = 90 << 20;
+    let text = planned(&function).unwrap_err().to_string();
+    assert!(text.contains("1.0 MB of code, 94.4 MB of R), 1.0 MB more than"), "{text}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub struct TooLarge {
     pub function: String,
     pub unzipped_bytes: u64,
     pub code_bytes: u64,
+    pub runtime_bytes: u64,
     pub limit: u64,
     /// With what needs them.
     pub heaviest: Vec<(Vec<TreeId>, SizedTree)>,
@@ -42,6 +43,7 @@ impl TooLarge {
             function: function.name.clone(),
             unzipped_bytes: function.trees.iter().map(|tree| tree.unzipped_bytes).sum(),
             code_bytes: function.code_bytes,
+            runtime_bytes: function.runtime_bytes,
             limit: function.limit_bytes,
             heaviest: heaviest.into_iter().map(|tree| (needed_by(&tree), tree)).collect(),
             drops: drops(function),
@@ -49,8 +51,12 @@ impl TooLarge {
         }
     }
 
+    fn total_bytes(&self) -> u64 {
+        self.unzipped_bytes + self.code_bytes + self.runtime_bytes
+    }
+
     fn over_bytes(&self) -> u64 {
-        (self.unzipped_bytes + self.code_bytes).saturating_sub(self.limit)
+        self.total_bytes().saturating_sub(self.limit)
     }
 
     fn enough(&self, saved_bytes: u64) -> &'static str {
@@ -89,14 +95,16 @@ fn drops(function: &FunctionDemand) -> Vec<Drop> {
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, unzipped_bytes, code_bytes, limit, heaviest, drops, slim_bytes } = self;
+        let Self { function, unzipped_bytes, code_bytes, runtime_bytes, limit, heaviest, drops, slim_bytes } =
+            self;
         write!(
             f,
-            "function `{function}` has {} bytes unzipped ({} of packages, {} of code), {} more than Lambda's \
+            "function `{function}` has {} bytes unzipped ({} of packages, {} of code, {} of R), {} more than Lambda's \
              limit of {limit}; the heaviest packages:",
-            unzipped_bytes + code_bytes,
+            self.total_bytes(),
             human_bytes(*unzipped_bytes),
             human_bytes(*code_bytes),
+            human_bytes(*runtime_bytes),
             human_bytes(self.over_bytes()),
         )?;
         for (needed_by, tree) in heaviest {

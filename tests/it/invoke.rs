@@ -169,6 +169,34 @@ fn nothing_of_a_function_is_left_when_layr_is_interrupted_or_killed() {
     }
 }
 
+#[test]
+fn a_container_shows_the_memory_it_takes_and_ends_with_layr() {
+    let Some(base) = base() else { return };
+    if std::env::var_os("DOCKER_HOST").is_none() {
+        eprintln!("SKIPPED: docker, since DOCKER_HOST is not set; `cargo xtask test` sets it");
+        return;
+    }
+    let world = world("");
+    std::fs::remove_file(world.path("project/code/bootstrap")).unwrap();
+    world.write("project/code/a.R", "b <- function(wait) { if (wait > 0) system2(\"sleep\", wait); wait }\n");
+    let mark = format!("8{:07}", std::process::id());
+    let event = |wait: &str| format!(r#"{{"wait":{wait}}}"#);
+    let (answered, waiting) = (event("0"), event(&mark));
+    let args = ["invoke", "--base", base.to_str().unwrap(), "--engine", "docker", "--memory", "512"];
+    let args = |event| [&args[..], &["--timeout", "900", "--event", event]].concat();
+    let ran = world.layr(&args(&answered));
+    assert_eq!(ran.succeeded().stdout, "0\n");
+    let used = ran.stderr.split("Max Memory Used: ").nth(1).and_then(|text| text.split_once(" MB"));
+    let used_mb: u32 = used.expect("the report has no memory").0.parse().unwrap();
+    assert!((10..512).contains(&used_mb), "{}", ran.stderr);
+
+    let mut child = world.command(&args(&waiting)).spawn().unwrap();
+    assert!(wait_until(|| is_running(&mark)), "the function does not start");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(wait_until(|| !is_running(&mark)), "the function is still there");
+}
+
 /// Whether any process has `word` among its arguments.
 fn is_running(word: &str) -> bool {
     let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());

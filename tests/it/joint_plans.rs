@@ -115,7 +115,12 @@ fn a_function_that_is_too_large_is_told_what_would_make_it_fit() {
     // Empty but for its size: what is on disk does not matter.
     let model = std::fs::File::create(world.path("project/code/model.rds")).unwrap();
     model.set_len(262_144_000 - 4_100_000).unwrap();
-    let Some(refused) = world.build(&[]) else { return };
+    let Some(with_r) = world.build(&[]) else { return };
+    with_r.failed(
+        14,
+        &["function `f` has 3", " of R), ", "without `small1` and 1 that it alone needs: not enough"],
+    );
+    let refused = world.build(&["--no-runtime"]).unwrap();
     refused.failed(
         14,
         &[

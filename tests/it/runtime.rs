@@ -113,6 +113,37 @@ fn package_layers_also_serve_a_bootstrap_of_shell_and_rscript() {
 }
 
 #[test]
+fn each_sample_reaches_a_handler_as_what_it_is() {
+    let world = World::new();
+    world.lock(&[]);
+    world.write(
+        "project/layr.toml",
+        "[functions.f]\nlockfile = \"renv.lock\"\ncode = \"code\"\nhandler = \"f.handler\"\n",
+    );
+    world.write(
+        "project/code/f.R",
+        "handler <- function(request = NULL, records = NULL, detail = NULL)\n\
+         \x20 paste(request$method, length(records), is.null(detail))\n",
+    );
+    let http = ["function-url", "http-api", "rest-api", "alb"];
+    let batches = ["sqs", "sns", "s3", "kinesis", "dynamodb"];
+    let samples = http.into_iter().chain(batches).chain(["eventbridge"]);
+    let args: Vec<&str> = samples.flat_map(|sample| ["--sample", sample]).collect();
+    let Some(ran) = invoke(&world, &args) else { return };
+    let answers: Vec<serde_json::Value> =
+        ran.succeeded().stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (sample, answer) in http.iter().zip(&answers[..4]) {
+        let body = answer["body"].as_str().unwrap();
+        assert!(body.ends_with("GET 0 TRUE\"") || body.ends_with("POST 0 TRUE\""), "{sample}: {answer}");
+        assert_eq!(answer["statusCode"], 200, "{sample}");
+    }
+    for (sample, answer) in batches.iter().zip(&answers[4..9]) {
+        assert_eq!(answer, " 1 TRUE", "{sample}");
+    }
+    assert_eq!(answers[9..], [" 0 FALSE"]);
+}
+
+#[test]
 fn the_examples_answer() {
     let Some(repository) = repository() else { return };
     let world = World::with_repository(&repository);

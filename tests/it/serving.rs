@@ -11,6 +11,7 @@ api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
 while curl -sSf -D /tmp/headers -o /tmp/event "$api/invocation/next"; do
   id=$(grep -i ^lambda-runtime-aws-request-id: /tmp/headers | tr -d '[:space:]' | cut -d: -f2)
   if grep -q crash /tmp/event; then exit 7; fi
+  if grep -q wait /tmp/event; then sleep 4; fi
   if grep -q stream /tmp/event; then
     { printf '{"statusCode":201,"headers":{"x-a":"1"}}\0\0\0\0\0\0\0\0one'; sleep 0.3; printf two; } |
       curl -sS -X POST -H 'Lambda-Runtime-Function-Response-Mode: streaming' -T - \
@@ -106,6 +107,18 @@ fn the_invoke_api_answers_as_lambda_does() {
     assert!(status == 400 && head.contains("x-amzn-errortype: InvalidRequestContentException"), "{head}");
     assert_eq!(served.invoke("f", "X-Amz-Invocation-Type: Event\r\n", "{}").0, 202);
     assert_eq!(served.invoke("f", "X-Amz-Invocation-Type: DryRun\r\n", "{}").0, 204);
+}
+
+#[test]
+fn events_that_nobody_waits_for_are_refused_where_too_many_wait() {
+    let world = world();
+    let Some(served) = Served::start(&world) else { return };
+    let send = || served.invoke("f", "X-Amz-Invocation-Type: Event\r\n", r#""wait""#);
+    let statuses: Vec<u16> = (0..1000).map(|_| send().0).collect();
+    assert!(statuses.iter().all(|status| *status == 202), "{statuses:?}");
+    let refused = (0..100).map(|_| send()).find(|(status, ..)| *status != 202);
+    let (status, head, _) = refused.expect("all are taken");
+    assert!(status == 429 && head.contains("x-amzn-errortype: TooManyRequestsException"), "{head}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn demand(functions: &[BTreeSet<usize>], megabytes: &[u64], n_slots: usize) -> D
         trees: trees.iter().map(|at| tree(&format!("p{at}"), 1, megabytes[*at] * MEGABYTE)).collect(),
         needed_by: BTreeMap::new(),
         code_bytes: 0,
+        runtime_bytes: 0,
         code_room_bytes: 0,
         limit_bytes: LAMBDA.unzipped_bytes,
     };

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::api::{Api, Offer};
 use super::failure::Fault;
 use super::http::Server;
 use super::{Function, Host, LocalError, environment};
-use crate::engine::EngineError;
+use crate::engine::{Ancestor, EngineError};
 use crate::sys::interrupt::Interrupt;
 use crate::sys::{pipe, process};
 
@@ -52,13 +52,14 @@ pub(super) struct Environment {
     stop: Interrupt,
     memory: Arc<Memory>,
     outlet: Arc<pipe::Outlet>,
-    pid: Option<u32>,
     is_given_up: bool,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// The memory of all processes of a sandbox.
 struct Memory {
+    /// The process that all descend from, as soon as it is known.
+    pid: OnceLock<u32>,
     peak_bytes: AtomicU64,
     is_exceeded: AtomicBool,
     has_ended: AtomicBool,
@@ -75,8 +76,9 @@ impl Environment {
         let started = host.engine.start(&sandbox, &writer)?;
         drop(writer); // so that the log ends with the last process that writes to it
         let stop = host.interrupt.part().map_err(LocalError::Serve)?;
-        let (outlet, pid) = (Arc::new(outlet), started.pid());
+        let (outlet, ancestor) = (Arc::new(outlet), started.ancestor());
         let memory = Arc::new(Memory {
+            pid: OnceLock::new(),
             peak_bytes: AtomicU64::new(0),
             is_exceeded: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -84,18 +86,16 @@ impl Environment {
         let mut threads = Vec::new();
         let (log, reader) = (host.log.clone(), outlet.clone());
         threads.push(thread::spawn(move || _ = reader.each(|bytes| log.function(bytes))));
-        if let Some(pid) = pid {
-            let (memory, stop) = (memory.clone(), stop.clone());
-            let limit = u64::from(function.memory_mb) << 20;
-            threads.push(thread::spawn(move || memory.watch(pid, limit, &stop)));
-        }
+        let (watched, watching) = (memory.clone(), stop.clone());
+        let limit = u64::from(function.memory_mb) << 20;
+        threads.push(thread::spawn(move || watched.watch(&ancestor, limit, &watching)));
         let (ended, stopped) = (memory.clone(), stop.clone());
         threads.push(thread::spawn(move || {
             let result = started.wait(Duration::MAX, &stopped);
             ended.has_ended.store(true, Ordering::Relaxed);
             _ = sender.send(News::Exited(result));
         }));
-        Ok(Self { api, _server: server, news, stop, memory, outlet, pid, is_given_up: false, threads })
+        Ok(Self { api, _server: server, news, stop, memory, outlet, is_given_up: false, threads })
     }
 
     pub(super) fn offer(&self, offer: Offer) {
@@ -130,7 +130,7 @@ impl Environment {
     /// The most memory that was seen in use so far; `None` where it cannot be seen from here.
     pub(super) fn peak_bytes(&self) -> Option<u64> {
         let peak = self.memory.peak_bytes.load(Ordering::Relaxed);
-        self.pid.map(|pid| peak.max(process::resident_bytes(pid)))
+        self.memory.pid.get().map(|pid| peak.max(process::resident_bytes(*pid)))
     }
 
     pub(super) fn is_out_of_memory(&self) -> bool {
@@ -140,8 +140,8 @@ impl Environment {
     /// Ends the runtime as Lambda does at the end of an environment's life: politely where
     /// an extension was registered, which is how a runtime asks for that.
     pub(super) fn shut_down(self) {
-        if let (true, Some(pid)) = (self.api.has_extension() && self.is_alive(), self.pid) {
-            process::terminate_named("bootstrap", pid);
+        if let (true, Some(pid)) = (self.api.has_extension() && self.is_alive(), self.memory.pid.get()) {
+            process::terminate_named("bootstrap", *pid);
             let until = Instant::now() + GRACE;
             while self.news(until).is_some_and(|news| !matches!(news, News::Exited(_))) {}
         }
@@ -159,9 +159,10 @@ impl Drop for Environment {
 }
 
 impl Memory {
-    fn watch(&self, pid: u32, limit_bytes: u64, stop: &Interrupt) {
+    fn watch(&self, ancestor: &Ancestor, limit_bytes: u64, stop: &Interrupt) {
         while !stop.is_set_within(MEMORY_INTERVAL) && !self.has_ended.load(Ordering::Relaxed) {
-            let bytes = process::resident_bytes(pid);
+            let Some(pid) = self.pid.get().copied().or_else(|| ancestor.pid()) else { continue };
+            let bytes = process::resident_bytes(*self.pid.get_or_init(|| pid));
             self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
             if bytes > limit_bytes {
                 self.is_exceeded.store(true, Ordering::Relaxed);

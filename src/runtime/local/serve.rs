@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +19,10 @@ use super::{Event, Fault, Invocation, Lambda, LocalError, MAX_PAYLOAD_BYTES, Rec
 
 const INVOKE: &str = "/2015-03-31/functions/";
 const STREAMED_HTTP: &str = "application/vnd.awslambda.http-integration-response";
+
+/// Requests that wait for the one environment, those of type `Event` among them. Lambda's
+/// own queue is longer, and throttles too.
+const MAX_WAITING: usize = 1000;
 
 /// A request for the one who invokes.
 enum Job {
@@ -49,7 +53,7 @@ pub fn serve(
     announce: impl FnOnce(SocketAddr),
     mut has_changed: impl FnMut() -> bool,
 ) -> Result<(), LocalError> {
-    let (jobs, waiting) = channel();
+    let (jobs, waiting) = sync_channel(MAX_WAITING);
     let front = Front {
         jobs: jobs.clone(),
         name: lambda.function.name.clone(),
@@ -95,7 +99,7 @@ impl Receive for Sent<'_> {
 }
 
 struct Front {
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
     name: String,
     arn: String,
     clock: fn() -> SystemTime,
@@ -124,7 +128,7 @@ enum Target {
 }
 
 struct Request {
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
     target: Target,
     head: Head,
     body: Vec<u8>,
@@ -153,11 +157,14 @@ impl Exchange for Request {
 }
 
 impl Request {
-    /// The event's answer in parts, as they come.
-    fn send(&self, event: Event) -> Receiver<Part> {
+    /// The event's answer in parts, as they come; or that too many wait already.
+    fn send(&self, event: Event) -> Result<Receiver<Part>, Response> {
         let (parts, answer) = channel();
-        _ = self.jobs.send(Job::Invoke { event, parts });
-        answer
+        match self.jobs.try_send(Job::Invoke { event, parts }) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(throttled()),
+            Err(TrySendError::Disconnected(_)) => Err(unavailable()),
+        }
     }
 
     /// "Invoke" of Lambda's API.
@@ -175,8 +182,8 @@ impl Request {
         match self.head.header("x-amz-invocation-type") {
             None | Some("RequestResponse") => {}
             Some("Event") => {
-                drop(self.send(event));
-                return Response { status: 202, headers: Vec::new(), body: Body::whole("") };
+                let accepted = Response { status: 202, headers: Vec::new(), body: Body::whole("") };
+                return self.send(event).map_or_else(|refused| refused, |_| accepted);
             }
             Some("DryRun") => return Response { status: 204, headers: Vec::new(), body: Body::whole("") },
             Some(other) => {
@@ -185,7 +192,11 @@ impl Request {
             }
         }
         let wants_log = self.head.header("x-amz-log-type") == Some("Tail");
-        match whole(&self.send(event)) {
+        let answer = match self.send(event) {
+            Ok(answer) => answer,
+            Err(refused) => return refused,
+        };
+        match whole(&answer) {
             Whole::Answered { body, invocation, log_tail } => {
                 invoked(body, invocation, wants_log.then_some(log_tail))
             }
@@ -199,7 +210,10 @@ impl Request {
         let request_id = uuid::Uuid::new_v4().to_string();
         let payload = url::event(&self.head, &self.body, (&request_id, now)).to_string().into_bytes();
         let trace_id = self.head.header("x-amzn-trace-id").map(str::to_owned);
-        let answer = self.send(Event { payload, trace_id, ..Event::default() });
+        let answer = match self.send(Event { payload, trace_id, ..Event::default() }) {
+            Ok(answer) => answer,
+            Err(refused) => return refused,
+        };
         match answer.recv() {
             Ok(Part::Begin { is_streaming: true, content_type }) => streamed(answer, &content_type),
             Ok(Part::Begin { is_streaming: false, .. }) => match whole(&answer) {
@@ -318,6 +332,10 @@ fn refused(error: &LocalError) -> Response {
         | LocalError::Path(_) => (500, "ServiceException"),
     };
     user_error(status, error_type, &error.to_string())
+}
+
+fn throttled() -> Response {
+    user_error(429, "TooManyRequestsException", "Rate Exceeded.")
 }
 
 fn bad_gateway() -> Response {
