@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::advisories::records;
+use crate::boms::read;
 use crate::world::{Ran, SourcePackage, World, renv_lock};
 
 const FINDINGS: i32 = 20;
@@ -123,6 +124,12 @@ fn every_form_is_the_same_each_time() {
         assert_eq!(first.code, FINDINGS);
         assert!(first.stdout.contains("RSEC-2023-3"), "{}", first.stdout);
         assert_eq!(first.stdout, second.stdout, "{format}");
+    }
+    let sarif = audit(&world, &["--db", &records(), "--format", "sarif"]);
+    world.write("project/found.sarif", &sarif.stdout);
+    if let Some(told) = read(&[world.path("project/found.sarif")]) {
+        let n_results = sarif.json()["runs"][0]["results"].as_array().unwrap().len();
+        assert_eq!(told, [json!({ "results": n_results })]);
     }
     audit(&world, &["score.lock", "--db", &records(), "--format", "github"])
         .problem(FINDINGS, &["::error file=score.lock,line=7,title=vulnerable::jsonlite 1.8.0"]);

@@ -20,10 +20,11 @@ pub(crate) fn built() -> World {
     world
 }
 
-/// What CycloneDX's and SPDX's own libraries find in bills that are as their schemas say.
-fn read(files: &[PathBuf]) -> Option<Vec<Value>> {
+/// What is in files that are as their formats' schemas say: for bills, as CycloneDX's and
+/// SPDX's own libraries read them.
+pub(crate) fn read(files: &[PathBuf]) -> Option<Vec<Value>> {
     let python = from_environment("LAYR_TEST_BOM_READERS")?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_boms.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_formats.py");
     let told = ran(Command::new(python.join("python3")).arg(script).args(files));
     Some(told.succeeded().stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -7,6 +7,7 @@
     reason = "a test may panic, touch the disk, and say what it skips"
 )]
 
+mod accounts;
 mod advisories;
 mod against_r;
 mod against_renv;

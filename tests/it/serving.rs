@@ -2,9 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
-use crate::world::{World, base, from_environment};
+use crate::world::{World, base, from_environment, ran};
 
 const LOOP: &str = r#"#!/bin/bash
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
@@ -107,6 +107,25 @@ fn the_invoke_api_answers_as_lambda_does() {
     assert!(status == 400 && head.contains("x-amzn-errortype: InvalidRequestContentException"), "{head}");
     assert_eq!(served.invoke("f", "X-Amz-Invocation-Type: Event\r\n", "{}").0, 202);
     assert_eq!(served.invoke("f", "X-Amz-Invocation-Type: DryRun\r\n", "{}").0, 204);
+}
+
+#[test]
+fn the_aws_cli_invokes_it_as_it_does_on_aws() {
+    let Some(python) = crate::cloud::python() else { return };
+    let world = world();
+    let Some(served) = Served::start(&world) else { return };
+    let mut command = Command::new(python.join("aws"));
+    command.args(["lambda", "invoke", "--no-sign-request", "--region", "us-east-1", "--function-name", "f"]);
+    command.args(["--endpoint-url", &format!("http://{}", served.address), "--log-type", "Tail"]);
+    command.args(["--payload", r#"{"x": 1}"#, "out.json"]);
+    command.current_dir(world.path("project")).env("HOME", world.path(""));
+    let told = ran(&mut command);
+    let answer = told.succeeded().json();
+    assert_eq!((&answer["StatusCode"], &answer["ExecutedVersion"]), (&200.into(), &"$LATEST".into()));
+    let log =
+        base64::Engine::decode(&base64::prelude::BASE64_STANDARD, answer["LogResult"].as_str().unwrap());
+    assert!(String::from_utf8(log.unwrap()).unwrap().contains("REPORT RequestId: "), "{told:?}");
+    assert_eq!(world.read("project/out.json"), r#"{"statusCode":203,"body":"hi"}"#);
 }
 
 #[test]

@@ -1,18 +1,35 @@
-"""Bills of materials, held against their schemas and read by the libraries of CycloneDX and
-SPDX: to JSON on stdout, a line for each file, of what these found in it."""
+"""Bills of materials and findings, held against their formats' schemas; bills are also read by
+the libraries of CycloneDX and SPDX: to JSON on stdout, a line for each file, of what is in it."""
 
 import json
 import logging
+import pathlib
 import sys
 
 from cyclonedx.model.bom import Bom
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from jsonschema import Draft7Validator, Draft201909Validator
 from packageurl import PackageURL
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 logging.disable(logging.WARNING)
+
+SCHEMAS = pathlib.Path(__file__).parent.parent / "fixtures" / "schemas"
+
+
+def hold(path, schema, validator):
+    schema = json.loads((SCHEMAS / schema).read_text(encoding="utf-8"))
+    document = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    for error in validator(schema, format_checker=validator.FORMAT_CHECKER).iter_errors(document):
+        sys.exit(f"{path}: {error.json_path}: {error.message}")
+    return document
+
+
+def sarif(path):
+    runs = hold(path, "sarif-2.1.0.json", Draft7Validator)["runs"]
+    return {"results": sum(len(run["results"]) for run in runs)}
 
 
 def cyclonedx(path):
@@ -36,6 +53,7 @@ def cyclonedx(path):
 
 
 def spdx(path):
+    hold(path, "spdx-2.3.json", Draft201909Validator)
     document = parse_file(path)
     problems = validate_full_spdx_document(document)
     if problems:
@@ -55,5 +73,8 @@ def spdx(path):
     }
 
 
+READERS = {".cdx.json": cyclonedx, ".spdx.json": spdx, ".sarif": sarif}
+
 for path in sys.argv[1:]:
-    print(json.dumps(cyclonedx(path) if path.endswith(".cdx.json") else spdx(path)))
+    read = next(read for ending, read in READERS.items() if path.endswith(ending))
+    print(json.dumps(read(path)))
