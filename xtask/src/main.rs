@@ -24,6 +24,7 @@ Usage: cargo xtask TASK
   bench audit               time layr audit against 50,000 advisories; writes docs/benchmarks-audit.md
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
+  bench check               time layr check of many packages; writes its part of docs/benchmarks.md
   bench packages            build many packages twice, and hold bytes and sizes against each other
   bench farm [--record STORE]
                             simulate builds of lockfiles/typical.lock on farms of 1 to 256 workers
@@ -62,6 +63,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["bench", "plan", "--history", file, "--json"] | ["bench", "plan", "--json", "--history", file] => {
             bench::plan::plan(Some(file), true)
         }
+        ["bench", "check"] => bench::check::bench(),
         ["bench", "packages"] => bench::packages::bench(),
         ["bench", "farm"] => bench::farm::farm(None),
         ["bench", "farm", "--record", store] => bench::farm::farm(Some(store)),
