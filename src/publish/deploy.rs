@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::aws::Target;
 use super::{Aws, PublishError};
-use crate::model::{Architecture, ArchiveDigest};
+use crate::model::{Architecture, ArchiveDigest, DIRECT_UPLOAD_BYTES};
 
 /// The runtime of everything that layr deploys.
 pub(super) const RUNTIME: &str = "provided.al2023";
@@ -96,8 +96,13 @@ pub struct Deployed {
 ///
 /// # Errors
 ///
-/// As any call, and where Lambda ends with a state that is no success.
+/// As any call, where the code is too large to be sent, and where Lambda ends with a state
+/// that is no success.
 pub fn deploy(request: &DeployRequest<'_>, aws: &Aws) -> Result<Deployed, PublishError> {
+    let zip_bytes = request.code.zip.len() as u64;
+    if zip_bytes > DIRECT_UPLOAD_BYTES {
+        return Err(PublishError::CodeTooLarge { function: request.name.to_owned(), zip_bytes });
+    }
     let at = request.target();
     let before = at_rest(at, aws)?;
     let is_new = before.is_none();

@@ -127,6 +127,11 @@ pub enum PublishError {
         human_bytes(*.zip_bytes), human_bytes(super::DIRECT_UPLOAD_BYTES)
     )]
     NeedsBucket { layer: String, zip_bytes: u64 },
+    #[error(
+        "the code of function `{function}` has {} zipped, and more than {} cannot be sent to Lambda but through S3",
+        human_bytes(*.zip_bytes), human_bytes(super::DIRECT_UPLOAD_BYTES)
+    )]
+    CodeTooLarge { function: String, zip_bytes: u64 },
     #[error("there is no bucket `{bucket}` in {region}")]
     NoBucket { bucket: String, region: String },
     #[error("`{arn}` has CodeSha256 {found}, but {expected} was sent")]
@@ -165,6 +170,7 @@ impl PublishError {
             Self::NoRegion
             | Self::ZipChanged { .. }
             | Self::NeedsBucket { .. }
+            | Self::CodeTooLarge { .. }
             | Self::NoBucket { .. }
             | Self::WrongBytes { .. }
             | Self::NotPublished { .. }
@@ -187,6 +193,10 @@ impl PublishError {
             Self::ZipChanged { .. } => "run `layr build` again: it writes the zip anew",
             Self::NeedsBucket { .. } => {
                 "name a bucket with --bucket or publish.bucket in layr.toml; --create-bucket makes it"
+            }
+            Self::CodeTooLarge { .. } => {
+                "leave large files out of `code` and have the function read them from S3, or make it a container \
+                 image: `image = true` for it in layr.toml, and `layr image`"
             }
             Self::NoBucket { .. } => {
                 "make it with --create-bucket, or name one that is in that region; `{region}` in the name stands for the region"

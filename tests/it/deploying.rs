@@ -6,6 +6,7 @@ use std::time::Duration;
 use xtask::cloud::Weather;
 
 use crate::cloud::Cloud;
+use crate::world::noise;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/score";
 
@@ -55,6 +56,18 @@ fn a_function_is_created_then_left_alone_then_changed_where_it_differs() {
         "deployed in eu-west-1: changed: code, memory, alias, version 2\n"
     );
     assert_eq!(meaning(&cloud, region, "deployed", "live"), "2");
+}
+
+#[test]
+fn code_that_cannot_be_sent_is_refused_before_anything_is() {
+    let Some(cloud) = Cloud::new() else { return };
+    project(&cloud, "heavy", "eu-west-1");
+    cloud.world.write("project/code/model.rds", noise(51 << 20));
+    cloud.proxy.forget_requests();
+    let parts =
+        ["the code of function `heavy` has 53.", "cannot be sent to Lambda", "from S3", "`image = true`"];
+    cloud.layr(&["deploy"]).failed(15, &parts);
+    assert_eq!(cloud.proxy.requests(), [""; 0]);
 }
 
 /// The version that an alias means, by the AWS CLI.
