@@ -27,6 +27,8 @@ enum CommandArg {
     Share,
     Deploy,
     Gc,
+    /// audit fleet
+    Fleet,
     /// For accounts that layers are shared with
     Use,
 }
@@ -41,6 +43,7 @@ pub(super) fn run(args: &Args, _: &Global, stdout: &mut dyn Write) -> Result<(),
         CommandArg::Share => PolicyCommand::Share,
         CommandArg::Deploy => PolicyCommand::Deploy,
         CommandArg::Gc => PolicyCommand::Gc,
+        CommandArg::Fleet => PolicyCommand::Fleet,
         CommandArg::Use => PolicyCommand::Use,
     };
     writeln!(stdout, "{:#}", policy(command, &scope)).map_err(Error::Output)

@@ -11,6 +11,8 @@ pub enum Command {
     Share,
     Deploy,
     Gc,
+    /// `audit fleet`.
+    Fleet,
     /// What an account needs that layers are shared with.
     Use,
 }
@@ -87,6 +89,11 @@ pub fn policy(command: Command, scope: &Scope<'_>) -> Value {
                 &[&layers, &versions],
             ),
         ],
+        // Functions may have layers of others, and these are looked into as well.
+        Command::Fleet => vec![
+            allow("List", &LOOK[1..], &["*"]),
+            allow("Look", &["lambda:GetLayerVersion"], &["arn:*:lambda:*:*:layer:*:*"]),
+        ],
         Command::Use => vec![allow("Use", &["lambda:GetLayerVersion"], &[&versions])],
     };
     json!({ "Version": "2012-10-17", "Statement": statements })
@@ -111,9 +118,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dry_run_may_change_nothing() {
+    fn a_dry_run_and_a_look_at_the_fleet_may_change_nothing() {
         let scope = Scope { prefix: "acme", account: "123456789012", bucket: Some("acme-{region}") };
-        let text = policy(Command::DryRun, &scope).to_string();
+        let text =
+            [Command::DryRun, Command::Fleet].map(|command| policy(command, &scope).to_string()).concat();
         for action in text.split("lambda:").skip(1) {
             let is_read = action.starts_with("Get") || action.starts_with("List") || action.starts_with('*');
             assert!(is_read, "{action}");

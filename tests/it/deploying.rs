@@ -258,7 +258,7 @@ fn cost_and_policy_need_no_account() {
     let log = world.path("log");
     let json = world.layr(&["cost", "--log", log.to_str().unwrap(), "--calls", "40", "--json"]);
     assert_eq!(json.succeeded().json()["gb_seconds"], 1.0);
-    for command in ["publish", "dry-run", "share", "deploy", "gc", "use"] {
+    for command in ["publish", "dry-run", "share", "deploy", "gc", "fleet", "use"] {
         let policy = world.layr(&["policy", command, "--account", "123456789012"]);
         assert_eq!(policy.succeeded().json()["Version"], "2012-10-17");
     }
