@@ -9,10 +9,11 @@ use crate::engine::{Engine, Root};
 use crate::store::Store;
 use crate::sys::fs;
 use crate::sys::interrupt::Interrupt;
+use crate::target::{RPM_LIST, RPM_QUERY};
 
 /// What is copied beside libraries and R: where the loader looks, who owns what, and what the
 /// runtime layer takes from elsewhere.
-const RECORDS: [&str; 10] = [
+const RECORDS: [&str; 11] = [
     "etc/ld.so.conf",
     "etc/alternatives/",
     "etc/R/",
@@ -21,6 +22,7 @@ const RECORDS: [&str; 10] = [
     "usr/share/R/share/",
     "usr/share/common-licenses/",
     "usr/share/doc/",
+    "usr/share/licenses/",
     "usr/share/zoneinfo/",
     "var/lib/dpkg/",
 ];
@@ -37,7 +39,7 @@ impl Base {
         store: &Store,
         interrupt: &Interrupt,
     ) -> Result<PathBuf, BaseError> {
-        let place = store.base_folder(self.digest).join("system-2");
+        let place = store.base_folder(self.digest).join("system-3");
         if fs::exists(&place) {
             return Ok(place);
         }
@@ -50,6 +52,13 @@ impl Base {
                 copy(stream, (temp.path(), self.r_home.trim_matches('/')))
             })
             .map_err(|source| BaseError::Export { recipe: self.recipe.clone(), source })?;
+        if !fs::exists(&temp.path().join("var/lib/dpkg/status"))
+            && let Ok(list) = container.output(image, &RPM_QUERY)
+        {
+            let libraries: String =
+                list.lines().filter(|line| line.contains(".so")).flat_map(|line| [line, "\n"]).collect();
+            fs::write_atomic(&temp.path().join(RPM_LIST), libraries.as_bytes())?;
+        }
         fs::create_dir_all(fs::parent(&place))?;
         fs::rename(temp.path(), &place)?;
         Ok(place)

@@ -40,17 +40,25 @@ pub(super) fn of_r(version: &str) -> Option<String> {
     of_type("generic", "R", version, &[])
 }
 
-/// Of what the base's system calls a package: Debian's, the only one that owners are known of.
+/// Of what the base's system calls a package: Amazon Linux's where the base is of that, else
+/// Debian's.
 pub(super) fn of_system(owner: &SystemPackage, inventory: &Inventory) -> Option<String> {
-    let arch = inventory.arch.map(Architecture::oci);
     let recipe = inventory.base.as_ref().map(|base| base.recipe.as_str());
-    let suite = recipe.and_then(|recipe| recipe.strip_prefix("debian:"));
-    let suite = suite.and_then(|suite| suite.split(['+', ' ']).next());
-    let qualifiers = [("arch", arch), ("distro", suite)];
-    let qualifiers: Vec<_> =
-        qualifiers.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
-    let mut url = PackageUrl::new("deb", owner.name.as_str()).ok()?;
-    url.with_namespace("debian").ok()?.with_version(owner.version.as_str()).ok()?;
+    let first = |recipe: &str| recipe.split(['+', ' ']).next().unwrap_or_default().to_owned();
+    let (kind, namespace, arch, distro) = if recipe.is_some_and(|recipe| first(recipe) == "al2023") {
+        let arch = inventory.arch.map(|arch| match arch {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Arm64 => "aarch64",
+        });
+        ("rpm", "amzn", arch, Some("amzn-2023".to_owned()))
+    } else {
+        let suite = recipe.and_then(|recipe| recipe.strip_prefix("debian:"));
+        ("deb", "debian", inventory.arch.map(Architecture::oci), suite.map(first))
+    };
+    let qualifiers = [("arch", arch.map(str::to_owned)), ("distro", distro)];
+    let qualifiers: Vec<_> = qualifiers.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let mut url = PackageUrl::new(kind, owner.name.as_str()).ok()?;
+    url.with_namespace(namespace).ok()?.with_version(owner.version.as_str()).ok()?;
     qualified(url, &qualifiers)
 }
 

@@ -20,6 +20,7 @@ mod owner;
 mod policy;
 mod repair;
 mod rootfs;
+mod rpm;
 
 pub use choice::{BASE, Choice};
 pub use closure::{Closure, Library, Member, System, closure};
@@ -28,6 +29,7 @@ pub use owner::{Owner, copyright, owners};
 pub use policy::{Policy, PolicyError, is_glibc};
 pub use repair::{LIBRARIES, Repaired, Vendored, members, repair};
 pub use rootfs::{RootFs, SystemLibrary};
+pub use rpm::{RPM_LIST, RPM_QUERY};
 
 #[cfg(test)]
 mod tests;

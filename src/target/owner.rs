@@ -1,8 +1,9 @@
 //! Which system package a file of a root file system belongs to, for the list of what is
-//! in a layer: by Debian's own records, which every Debian system has.
+//! in a layer: by Debian's own records, which every Debian system has, or by what RPM says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rpm::{self, RPM_LIST};
 use super::{RootFs, TargetError};
 use crate::sys::fs;
 
@@ -20,13 +21,16 @@ pub struct Owner {
 }
 
 /// The owners of files, by path relative to the root. What nobody owns is left out, and so
-/// is everything on systems that are not Debian's.
+/// is everything on systems that keep other records.
 ///
 /// # Errors
 ///
 /// Where the records are there and cannot be read.
 pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<String, Owner>, TargetError> {
     let info = rootfs.path().join("var/lib/dpkg/info");
+    if let Some(list) = fs::read_if_there(&rootfs.path().join(RPM_LIST))? {
+        return Ok(rpm::owners(paths, &String::from_utf8_lossy(&list)));
+    }
     if paths.is_empty() || !fs::is_dir(&info) {
         return Ok(BTreeMap::new());
     }
@@ -88,16 +92,21 @@ fn installed(status: &str) -> BTreeMap<&str, Owner> {
     owners
 }
 
-/// A package's copyright file, which has to go where its libraries go.
+/// A package's copyright file, or its licences, which have to go where its libraries go.
 ///
 /// # Errors
 ///
 /// Where it is there and cannot be read.
 pub fn copyright(package: &str, rootfs: &RootFs) -> Result<Option<Vec<u8>>, TargetError> {
-    match rootfs.resolve(&format!("usr/share/doc/{package}/copyright"))? {
-        Some(path) => Ok(fs::read_if_there(&path)?),
-        None => Ok(None),
+    if let Some(path) = rootfs.resolve(&format!("usr/share/doc/{package}/copyright"))? {
+        return Ok(fs::read_if_there(&path)?);
     }
+    let Some(folder) = rootfs.resolve(&format!("usr/share/licenses/{package}"))? else { return Ok(None) };
+    let mut all = Vec::new();
+    for entry in fs::sorted_entries(&folder)? {
+        all.extend(fs::read_if_there(&entry.path())?.unwrap_or_default());
+    }
+    Ok((!all.is_empty()).then_some(all))
 }
 
 /// From a copyright file in the form that programs can read (DEP-5).

@@ -63,6 +63,15 @@ fn a_bill_of_each_function_and_layer_is_read_by_the_formats_own_libraries() {
 }
 
 #[test]
+fn a_library_of_amazon_linux_is_an_rpm_package_of_its_release() {
+    let world = World::new();
+    world.write("project/dist/layers.json", FULL.replace("\"debian:trixie\"", "\"al2023\""));
+    let bill = world.layr(&["sbom", "--function", "report", "--format", "cyclonedx"]);
+    let purl = "pkg:rpm/amzn/libxml2@2.12.7%2Bdfsg-3?arch=x86_64&distro=amzn-2023";
+    assert!(bill.succeeded().stdout.contains(purl), "{purl} is not in {}", bill.stdout);
+}
+
+#[test]
 fn a_bill_is_the_same_on_any_day_unless_a_day_is_asked_for() {
     let world = built();
     let bill = |format: &str, epoch: Option<&str>| {

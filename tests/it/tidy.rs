@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["sys"]),
     ("fetch", &["model", "sys", "report", "resolve", "store"]),
     ("requirements", &[]),
-    ("base", &["model", "sys", "report", "store", "engine", "requirements"]),
+    ("base", &["model", "sys", "report", "store", "engine", "target", "requirements"]),
     (
         "build",
         &["model", "sys", "report", "resolve", "fetch", "store", "remote", "base", "engine", "requirements"],
