@@ -14,13 +14,18 @@ static IS_SET: AtomicBool = AtomicBool::new(false);
 pub fn listen() -> Result<()> {
     let end = || {
         IS_SET.store(true, Ordering::SeqCst);
-        for pid in descendants(std::process::id(), &parents()) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                kill_process(pid, Signal::TERM).ok(); // it may have ended by itself
-            }
-        }
+        end_below(std::process::id());
     };
     ctrlc::set_handler(end).context("no handler for signals")
+}
+
+/// Asks all that a process has started, and what that has started, to end.
+pub fn end_below(root: u32) {
+    for pid in descendants(root, &parents()) {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).ok(); // it may have ended by itself
+        }
+    }
 }
 
 /// An error after a signal: nothing more is to be started.

@@ -2,7 +2,7 @@
 //! Rust and a network.
 
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
@@ -69,9 +69,13 @@ pub fn test() -> Result<()> {
     Ok(())
 }
 
+/// For one call of cargo, compiling included: a test that hangs is a failure, and not the
+/// end of everything after it.
+const LIMIT: Duration = Duration::from_mins(20);
+
 /// One call of cargo, which writes to the terminal itself.
 fn holds(words: &str, environment: &[(&str, OsString)]) -> bool {
     let name = format!("cargo {words}");
-    let run = || run::check(cargo().args(words.split(' ')).envs(environment.iter().cloned()));
+    let run = || run::check_within(LIMIT, cargo().args(words.split(' ')).envs(environment.iter().cloned()));
     step(&name, run).is_ok()
 }

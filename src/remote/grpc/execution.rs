@@ -14,6 +14,9 @@ use super::{Connection, Grpc, digest, refused};
 use crate::remote::RemoteError;
 use crate::store::Blob;
 
+/// A server that ends each stream at once is asked once in so long, and not without pause.
+const BEFORE_LISTENING_AGAIN: Duration = Duration::from_secs(1);
+
 /// Runs an action whose messages and inputs the server has, and waits for its end, for at
 /// most `limit`, in the queue and on a worker together.
 pub(in crate::remote) fn execute(
@@ -38,7 +41,11 @@ pub(in crate::remote) fn execute(
             Ok(Some(operation)) if operation.done => return finished(operation),
             Ok(Some(operation)) => name = operation.name,
             // A connection that ends is not the action's end: it can be listened to again.
-            Ok(None) | Err(RemoteError::Broken { .. }) if !name.is_empty() => {
+            Ok(None) | Err(RemoteError::Broken { .. }) if !name.is_empty() && Instant::now() < until => {
+                if grpc.network.interrupt().is_set_within(BEFORE_LISTENING_AGAIN) {
+                    cancel(grpc, &connection, name);
+                    return Err(RemoteError::Interrupted);
+                }
                 let request = reapi::WaitExecutionRequest { name: name.clone() };
                 stream = grpc.answer(client.wait_execution(request))?;
             }

@@ -117,7 +117,8 @@ impl Cache {
         let folder = tempfile::tempdir()?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let words = command(folder.path(), address)?;
-        let script = r#""$@" >"$0" 2>&1 </dev/null & read -r _; kill $!; wait"#;
+        // A server that does not end when it is asked to is ended, with all that it started.
+        let script = r#"timeout -k 5 3600 "$@" >"$0" 2>&1 </dev/null & read -r _; kill $!; wait"#;
         let output = folder.path().join("output");
         let mut shell = Command::new("sh");
         shell.args(["-c", script]).arg(&output).args(words).stdin(Stdio::piped());
