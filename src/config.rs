@@ -9,7 +9,7 @@ pub use audit::{AuditConfig, IgnoreConfig, LevelsConfig, LicensesConfig};
 
 use serde::Deserialize;
 
-use crate::model::{MEMORY_RANGE, RVersion, Remainder, TIMEOUT_RANGE};
+use crate::model::{Architecture, MEMORY_RANGE, RVersion, Remainder, TIMEOUT_RANGE};
 
 /// What the user wrote: nothing checked yet but the spelling of the keys.
 #[derive(Debug, Default, Deserialize)]
@@ -34,6 +34,7 @@ struct RawBase {
     image: Option<String>,
     rootfs: Option<String>,
     r: Option<String>,
+    arch: Option<String>,
     engine: Option<String>,
     mirror: Option<String>,
     include: Vec<String>,
@@ -144,6 +145,8 @@ pub struct Config {
     pub base: Option<String>,
     /// The R to install in a base whose recipe can choose.
     pub r: Option<RVersion>,
+    /// The processor it is for; this machine's if `None`.
+    pub arch: Option<Architecture>,
     pub engine: Option<String>,
     pub mirror: Option<String>,
     pub include: Vec<String>,
@@ -237,7 +240,7 @@ impl ConfigError {
 /// A key that is not known, or a value that is out of range.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::Syntax(Box::new(error)))?;
-    let RawBase { recipe, image, rootfs, r, engine, mirror, include } = raw.base;
+    let RawBase { recipe, image, rootfs, r, arch, engine, mirror, include } = raw.base;
     let named = [("recipe", &recipe), ("image", &image), ("rootfs", &rootfs)];
     let given: Vec<_> = named.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
     if given.len() > 1 {
@@ -249,6 +252,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         }
         None => None,
     };
+    let unknown_arch = |text: &String| value("base.arch", text, "`x86_64` or `arm64`");
+    let arch = arch.map(|text| text.parse().ok().ok_or_else(|| unknown_arch(&text))).transpose()?;
     let plan = plan_config(&raw.layers)?;
     let prefix = raw.layers.prefix.unwrap_or_else(|| "layr".to_owned());
     if !is_prefix(&prefix) {
@@ -267,6 +272,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     Ok(Config {
         base: recipe.or(image).or(rootfs),
         r,
+        arch,
         engine,
         mirror,
         include,

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::{Base, BaseError, BaseOptions, Recipe, Workshop, image};
+use super::{Base, BaseError, BaseOptions, Recipe, Workshop, emulation, image};
 use crate::model::{BaseDigest, Sha256Digest};
 use crate::sys::fs;
 use crate::sys::hash::DigestWriter;
@@ -25,6 +25,11 @@ pub(super) fn build(
     let store = workshop.store;
     let program =
         process::find_program("mmdebstrap", &workshop.search_path).ok_or(BaseError::NoMmdebstrap)?;
+    let host = image::host_architecture()?;
+    let arch = options.arch.unwrap_or(host);
+    if arch != host && !emulation::is_there(arch) {
+        return Err(BaseError::NoEmulator { base: recipe.to_string(), arch, host });
+    }
     let log_path = store.root().join("logs").join(format!("base-debian-{suite}.log"));
     let temp = store.temp_dir("base-")?;
     let rootfs = temp.path().join("rootfs");
@@ -44,7 +49,7 @@ pub(super) fn build(
         digest: BaseDigest(digest),
         r,
         r_home,
-        arch: image::host_architecture()?,
+        arch,
         root: crate::engine::Root::Folder(folder.join("rootfs")),
         folder,
     })
@@ -65,6 +70,9 @@ fn mmdebstrap(program: &Path, suite: &str, options: &BaseOptions) -> Program {
         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
     ]);
+    if let Some(arch) = options.foreign() {
+        run = run.arg(format!("--architectures={}", arch.oci()));
+    }
     run = run.arg(format!("--include={}", packages.join(","))).args([suite, "-"]);
     if let Some(mirror) = &options.mirror {
         run = run.arg(mirror);

@@ -47,6 +47,8 @@ pub enum BaseError {
     RMismatch { base: RVersion, lockfile: RVersion },
     #[error("binary package `{package}` is built for {built}, but the base has R {r} on {arch}")]
     OtherBinary { package: PackageId, built: String, r: RVersion, arch: Architecture },
+    #[error("base `{base}` is for {arch}, whose programs this machine, {host}, has no emulator for")]
+    NoEmulator { base: String, arch: Architecture, host: Architecture },
     #[error("recipe al2023 must know which R to install")]
     RNotNamed,
     #[error("layr.lock was made with base {locked}, but base `{recipe}` has digest {found}")]
@@ -87,6 +89,10 @@ impl BaseError {
             }
             Self::OtherBinary { .. } => {
                 "take its source: --binary never, or `binary = \"never\"` under [build] in layr.toml"
+            }
+            Self::NoEmulator { .. } => {
+                "install one that the kernel knows (packages `qemu-user-static` and `binfmt-support`), \
+                 or build on a machine of that kind"
             }
             Self::RNotNamed => "set `r` in the [base] section of layr.toml, e.g. r = \"4.5.0\"",
             Self::NotLocked { .. } => {

@@ -10,6 +10,7 @@ use crate::model::{Architecture, BaseDigest, RVersion, Sha256Digest, parse_dcf};
 use crate::store::Store;
 use crate::sys::fs;
 use crate::sys::hash::{sha256, sha256_of_list};
+use crate::target::RootFs;
 
 /// The recipe of base `al2023`, carried inside the program.
 const AL2023: &str = include_str!("../../images/al2023/Dockerfile");
@@ -30,7 +31,7 @@ pub(super) fn build_al2023(options: &BaseOptions, workshop: &Workshop<'_>) -> Re
     let arguments =
         [("R_VERSION".to_owned(), r.to_string()), ("INCLUDE".to_owned(), options.include.join(" "))];
     let id = container
-        .build(AL2023, &tag, &arguments)
+        .build(AL2023, (&tag, options.foreign()), &arguments)
         .map_err(|source| BaseError::BuildImage { recipe: recipe.to_string(), source })?;
     of_image(&name, &id, container, workshop.store)
 }
@@ -46,13 +47,14 @@ pub(super) fn al2023_package_names() -> BTreeSet<String> {
 pub(super) fn of_reference(
     reference: &str,
     digest: Sha256Digest,
+    options: &BaseOptions,
     workshop: &Workshop<'_>,
 ) -> Result<Base, BaseError> {
     let recipe = Recipe::Image { reference: reference.to_owned(), digest };
     let container = container(&recipe, workshop.engine)?;
     if container.image_id(reference).is_none() {
         let failed = |source| BaseError::Pull { reference: reference.to_owned(), source };
-        container.pull(reference).map_err(failed)?;
+        container.pull(reference, options.foreign()).map_err(failed)?;
     }
     of_image(reference, reference, container, workshop.store)
 }
@@ -91,7 +93,8 @@ pub(super) fn of_folder(folder: &Path) -> Result<Base, BaseError> {
     let recipe = folder.display().to_string();
     let (r, r_home) = find_r(folder, &recipe)?;
     let digest = BaseDigest(fingerprint(folder)?);
-    let (folder, arch) = (folder.to_owned(), host_architecture()?);
+    let arch = RootFs::architecture_of(folder).or_else(|_no_loader| host_architecture())?;
+    let folder = folder.to_owned();
     Ok(Base { recipe, digest, r, r_home, arch, root: Root::Folder(folder.clone()), folder })
 }
 
@@ -147,7 +150,7 @@ pub(super) fn find_r(rootfs: &Path, base: &str) -> Result<(RVersion, String), Ba
     Err(BaseError::NoR { base: base.to_owned() })
 }
 
-/// The architecture this program was compiled for, which a sandbox without emulation has too.
+/// The architecture this program was compiled for: the machine's.
 pub fn host_architecture() -> Result<Architecture, BaseError> {
     std::env::consts::ARCH.parse().map_err(|error| BaseError::Write(io::Error::other(error)))
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod debian;
+mod emulation;
 mod error;
 mod image;
 mod libraries;
@@ -66,6 +67,15 @@ pub struct BaseOptions {
     pub include: Vec<String>,
     /// The R to install, where the recipe can choose.
     pub r: Option<RVersion>,
+    /// The processor it is for; this machine's if `None`.
+    pub arch: Option<Architecture>,
+}
+
+impl BaseOptions {
+    /// The other processor, where it is not this machine's.
+    fn foreign(&self) -> Option<Architecture> {
+        self.arch.filter(|arch| host_architecture().ok() != Some(*arch))
+    }
 }
 
 /// What the making of a base works with.
@@ -82,10 +92,20 @@ impl Base {
     /// What a sandbox starts from: the base's folder, or an image, which is made of the
     /// folder where a container program is to run it and has none yet.
     pub fn root_for(&self, engine: &Engine, report: &dyn Report) -> Result<Root, BaseError> {
+        self.check_runs()?;
         match (engine, &self.root) {
             (Engine::Container(container), Root::Folder(rootfs)) => self.import(container, rootfs, report),
             (Engine::Container(_) | Engine::Bwrap { .. }, root) => Ok(root.clone()),
         }
+    }
+
+    /// What is for another processor needs an emulator that the kernel knows.
+    fn check_runs(&self) -> Result<(), BaseError> {
+        let host = host_architecture()?;
+        if self.arch == host || emulation::is_there(self.arch) {
+            return Ok(());
+        }
+        Err(BaseError::NoEmulator { base: self.recipe.clone(), arch: self.arch, host })
     }
 
     /// The base's root file system, where it is a folder.
@@ -231,7 +251,7 @@ pub fn build(recipe: &Recipe, options: &BaseOptions, workshop: &Workshop<'_>) ->
     let base = match recipe {
         Recipe::Debian { suite } => debian::build(recipe, suite, options, workshop)?,
         Recipe::Al2023 => image::build_al2023(options, workshop)?,
-        Recipe::Image { reference, digest } => image::of_reference(reference, *digest, workshop)?,
+        Recipe::Image { reference, digest } => image::of_reference(reference, *digest, options, workshop)?,
         // The user's own, where it lies: nothing is made, so nothing is recorded.
         Recipe::Folder(folder) => return image::of_folder(folder),
     };

@@ -69,6 +69,9 @@ impl Recipe {
         if let (Self::Al2023, Some(r)) = (self, &options.r) {
             name.push_str(&format!(" r={r}"));
         }
+        if let Some(arch) = options.foreign() {
+            name.push_str(&format!(" arch={arch}"));
+        }
         name
     }
 }
@@ -87,6 +90,7 @@ impl fmt::Display for Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Architecture;
 
     #[test]
     fn each_form_is_told_from_the_others() {
@@ -109,5 +113,16 @@ mod tests {
         };
         assert_eq!(named(&["b", "a"]), named(&["a", "b", "a"]));
         assert_ne!(named(&["a"]), named(&[]));
+    }
+
+    #[test]
+    fn a_base_for_another_processor_has_another_name() {
+        let named = |arch| {
+            Recipe::Al2023.canonical(&BaseOptions { arch: Some(arch), ..BaseOptions::default() })
+        };
+        let mut names = [Architecture::X86_64, Architecture::Arm64].map(named);
+        names.sort();
+        assert_eq!(names[0], "al2023");
+        assert!(names[1].starts_with("al2023 arch="));
     }
 }

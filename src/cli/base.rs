@@ -11,7 +11,7 @@ use super::{Global, table};
 use crate::base::{self, Base, BaseError, BaseOptions, Recipe, Workshop};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::model::RVersion;
+use crate::model::{Architecture, RVersion};
 use crate::pipeline::{self, Services};
 use crate::report::Event;
 use crate::requirements::Source;
@@ -42,6 +42,9 @@ pub(super) struct BuildArgs {
     /// The R to install, where the recipe can choose
     #[arg(long, value_name = "VERSION")]
     r: Option<String>,
+    /// The processor it is for, where it is not this machine's: x86_64 or arm64
+    #[arg(long, value_name = "ARCH", env = "LAYR_ARCH")]
+    arch: Option<Architecture>,
     /// What to build with
     #[arg(long, value_enum, env = "LAYR_ENGINE")]
     engine: Option<EngineArg>,
@@ -96,8 +99,9 @@ fn build(args: &BuildArgs, global: &Global) -> Result<String, Error> {
         None => config.r.clone(),
     };
     let include = if args.include.is_empty() { config.include.clone() } else { args.include.clone() };
+    let arch = args.arch.or(config.arch);
     let mut options =
-        BaseOptions { mirror: args.mirror.clone().or_else(|| config.mirror.clone()), include, r };
+        BaseOptions { mirror: args.mirror.clone().or_else(|| config.mirror.clone()), include, r, arch };
     let services = if args.lockfiles.is_empty() {
         global.services(Vec::new())?
     } else {

@@ -13,7 +13,7 @@ use crate::engine::{Choice, Limits};
 use crate::error::Error;
 use crate::finish::{FinishError, Profile, Slimness};
 use crate::lockfile::{self, Lockfile};
-use crate::model::{LAMBDA, PackageName};
+use crate::model::{Architecture, LAMBDA, PackageName};
 use crate::pipeline::{self, BuildRequest, FunctionRequest, LoadTest, VerifyHashes};
 use crate::plan::{self, Weights};
 use crate::sys::fs;
@@ -38,6 +38,9 @@ pub(super) struct Settings {
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
     #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
     base: Option<String>,
+    /// The processor to build for, where it is not this machine's: x86_64 or arm64
+    #[arg(long, value_name = "ARCH", env = "LAYR_ARCH")]
+    arch: Option<Architecture>,
     /// What to build with
     #[arg(long, value_enum, env = "LAYR_ENGINE")]
     engine: Option<EngineArg>,
@@ -181,6 +184,7 @@ impl Settings {
         Self {
             sources,
             base: None,
+            arch: None,
             engine: None,
             out: PathBuf::from("dist"),
             jobs: None,
@@ -235,6 +239,7 @@ impl Settings {
                 mirror: config.mirror.clone(),
                 include: config.include.clone(),
                 r: config.r.clone().or(r),
+                arch: self.arch.or(config.arch),
             },
             engine: chosen,
             build: BuildOptions { n_jobs: self.n_jobs(chosen), limits: limits(&config) },

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{EngineError, First, Network, Root, Sandbox, Started};
+use crate::model::Architecture;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::process::{self, ProcessError, Program};
 
@@ -34,6 +35,10 @@ impl ContainerProgram {
             Self::Podman => "podman",
         }
     }
+}
+
+fn platform(foreign: Option<Architecture>) -> Option<String> {
+    foreign.map(|arch| format!("--platform=linux/{}", arch.oci()))
 }
 
 impl Container {
@@ -64,8 +69,10 @@ impl Container {
         Some(inspect.capture().ok()?.trim().to_owned())
     }
 
-    pub fn pull(&self, reference: &str) -> Result<(), ProcessError> {
-        self.command().args(["pull", "--quiet", reference]).capture().map(drop)
+    /// `foreign` is the processor it is for, where that is not the machine's.
+    pub fn pull(&self, reference: &str, foreign: Option<Architecture>) -> Result<(), ProcessError> {
+        let pull = self.command().args(["pull", "--quiet"]).args(platform(foreign));
+        pull.arg(reference).capture().map(drop)
     }
 
     /// Gives the files of an image as a tar stream.
@@ -113,12 +120,13 @@ impl Container {
     pub fn build(
         &self,
         dockerfile: &str,
-        tag: &str,
+        (tag, foreign): (&str, Option<Architecture>),
         build_args: &[(String, String)],
     ) -> Result<String, ProcessError> {
         let pairs =
             build_args.iter().flat_map(|(name, value)| ["--build-arg".to_owned(), format!("{name}={value}")]);
-        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(pairs).arg("-");
+        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(platform(foreign));
+        let build = build.args(pairs).arg("-");
         let text = dockerfile.to_owned();
         let id = build.capture_fed(move |stdin| stdin.write_all(text.as_bytes()))?;
         Ok(id.trim().to_owned())

@@ -136,7 +136,8 @@ impl Run<'_> {
     fn binaries(&self, lockfile: &Lockfile) -> Option<Binaries> {
         let wanted = self.request.binary == Binary::Prefer;
         let r = lockfile.r.clone().or_else(|| self.request.base_options.r.clone()).filter(|_| wanted)?;
-        Some(Binaries { r, arch: base::host_architecture().ok()? })
+        let arch = self.request.base_options.arch.or_else(|| base::host_architecture().ok())?;
+        Some(Binaries { r, arch })
     }
 
     fn vendored(&self) -> Result<Vendored, Error> {

@@ -3,12 +3,12 @@
 use super::finishing::Finishing;
 use super::run::Run;
 use super::{BuildRequest, Services};
-use crate::base::Base;
+use crate::base::{self, Base};
 use crate::error::Error;
 use crate::layr_lock::LayrLock;
 use crate::model::{LayerDigest, Sha256Digest};
 use crate::pack::{self, Layer, Naming, Output};
-use crate::runtime::{self, BOOTSTRAP, Ingredients};
+use crate::runtime::{self, BOOTSTRAP, Ingredients, RuntimeError};
 use crate::store::{Kind, RuntimeLibrary, RuntimeRecord, Store};
 use crate::sys::hash::sha256;
 use crate::target::Policy;
@@ -35,6 +35,10 @@ pub fn runtime(request: &BuildRequest, services: &Services) -> Result<RuntimeRep
     let run = Run::new(request, services);
     let locked = run.read_layr_lock().unwrap_or_else(|_| LayrLock::default());
     let base = run.base(&locked)?;
+    let host = base::host_architecture()?;
+    if base.arch != host {
+        return Err(RuntimeError::OtherBootstrap { host, base: base.arch }.into());
+    }
     let (target, made) = runtime_tree(&base, &run)?;
     let naming = Naming { prefix: request.prefix.clone(), r: base.r.clone(), arch: base.arch };
     let Services { store, report, .. } = services;

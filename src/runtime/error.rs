@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::Architecture;
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 use crate::target::{Problem, TargetError};
@@ -12,6 +13,8 @@ pub enum RuntimeError {
     Incomplete { file: String },
     #[error("R would not load on {target}:\n  {}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
     DoesNotLoad { target: String, problems: BTreeSet<Problem> },
+    #[error("this layr carries a bootstrap for {host}, and the base is for {base}")]
+    OtherBootstrap { host: Architecture, base: Architecture },
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
@@ -28,6 +31,7 @@ impl RuntimeError {
             Self::DoesNotLoad { .. } => {
                 Some("use a base whose glibc is not newer than the target's, such as al2023".to_owned())
             }
+            Self::OtherBootstrap { base, .. } => Some(format!("make the runtime layer on a machine of {base}")),
             Self::Target(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),

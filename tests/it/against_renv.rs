@@ -1,5 +1,5 @@
-//! `renv::restore()` and `layr build` on one lockfile: the same packages, and the same files
-//! but for those that are left out on purpose.
+//! `renv::restore()` and `layr build` on one lockfile: the same packages, the same files but
+//! for those that are left out on purpose, and examples that run with both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,6 +24,9 @@ loadNamespace("renv", lib.loc = "/work/renv")
 renv::restore(project = "/work/project", lockfile = "/work/project/renv.lock", library = "/work/library",
               repos = c(CRAN = words[1]), prompt = FALSE)
 "#;
+
+/// Of one page's examples.
+const SECONDS: &str = "60";
 
 fn restored(world: &World, base: &Path) -> Library {
     let work = world.path("work");
@@ -61,6 +64,7 @@ fn list(folder: &Path, place: &str, library: &mut Library) {
     }
 }
 
+/// What is built is put below `work/ours` too.
 fn built(world: &World, base: &Path) -> Library {
     world.layr(&["build", "--base", base.to_str().unwrap(), "--engine", "bwrap"]).succeeded();
     let mut library = Library::new();
@@ -74,11 +78,29 @@ fn built(world: &World, base: &Path) -> Library {
             if entry.is_file() {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+                world.write(&format!("work/ours/{path}"), &bytes);
                 library.insert(path, bytes);
             }
         }
     }
     library
+}
+
+/// How each page's examples end with the packages of a library, by package and page.
+fn examples(world: &World, base: &Path, library: &str) -> BTreeMap<String, String> {
+    world.write("work/examples.R", include_str!("examples.R"));
+    let mut command = sandbox::command(&base.join("rootfs"), Network::None).unwrap();
+    command.arg("--bind").arg(world.path("work")).arg("/work");
+    let library = format!("/work/{library}");
+    let words = ["--vanilla", "/work/examples.R", "/work/library", &library, SECONDS];
+    let output = command.arg("Rscript").args(words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let page = |line: &str| {
+        let (ended, page) = line.split_once('\t').unwrap();
+        (page.to_owned(), ended.to_owned())
+    };
+    lines.lines().map(page).collect()
 }
 
 type Record = BTreeMap<String, String>;
@@ -149,7 +171,7 @@ fn lockfile() -> String {
 }
 
 #[test]
-fn renv_and_layr_install_the_same_packages_and_files_but_for_those_left_out_on_purpose() {
+fn renv_and_layr_install_the_same_but_for_what_is_left_out_on_purpose_and_examples_run() {
     let (Some(base), Some(repository)) = (base(), repository()) else { return };
     let world = World::with_repository(&repository);
     world.write("project/renv.lock", lockfile());
@@ -171,4 +193,14 @@ fn renv_and_layr_install_the_same_packages_and_files_but_for_those_left_out_on_p
         .map(|(path, _)| path)
         .collect();
     assert!(differing.is_empty(), "{differing:?}");
+    let (with_theirs, with_ours) =
+        (examples(&world, &base, "library"), examples(&world, &base, "ours"));
+    let ran = with_theirs.iter().filter(|(_, ended)| *ended == "ran");
+    let (same, broken): (Vec<_>, Vec<_>) = ran
+        .map(|(page, _)| (page, with_ours.get(page)))
+        .partition(|(_, ended)| ended.is_some_and(|ended| ended == "ran"));
+    let packages: BTreeSet<_> = same.iter().filter_map(|(page, _)| page.split('\t').next()).collect();
+    println!("examples of {} pages of {} packages run with both", same.len(), packages.len());
+    assert!(packages.len() >= 3, "{packages:?}");
+    assert!(broken.is_empty(), "{broken:?}");
 }

@@ -1,0 +1,40 @@
+# Runs the examples of packages in LIBRARY, each page in a process of its own, as the manuals
+# of the packages in MANUALS have them. A line for each page: how it ended, package, page.
+#
+#   Rscript examples.R MANUALS LIBRARY SECONDS
+
+words <- commandArgs(trailingOnly = TRUE)
+manuals <- words[1]
+.libPaths(words[2])
+seconds <- as.numeric(words[3])
+
+outcome <- function(package, page) {
+  code <- tempfile(fileext = ".R")
+  tools::Rd2ex(page, code, commentDontrun = TRUE, commentDonttest = TRUE)
+  if (!file.exists(code)) {
+    return(NA_character_)
+  }
+  setTimeLimit(elapsed = seconds)
+  folder <- tempfile("examples-")
+  dir.create(folder)
+  setwd(folder)
+  set.seed(1)
+  grDevices::pdf(NULL)
+  sink(nullfile())
+  tryCatch({
+    library(package, character.only = TRUE)
+    source(code, local = new.env(), echo = FALSE)
+    "ran"
+  }, error = function(error) paste("failed:", gsub("\\s+", " ", conditionMessage(error))))
+}
+
+for (package in basename(list.dirs(words[2], recursive = FALSE))) {
+  pages <- tools::Rd_db(package, lib.loc = manuals)
+  how <- suppressWarnings(parallel::mclapply(pages, function(page) outcome(package, page),
+                                             mc.cores = 2L, mc.preschedule = FALSE))
+  for (page in names(pages)) {
+    ended <- how[[page]]
+    if (!is.character(ended) || length(ended) != 1L) ended <- "ended without a word"
+    if (!is.na(ended)) cat(paste0(ended, "\t", package, "\t", page, "\n"))
+  }
+}
