@@ -12,7 +12,7 @@ use crate::time::iso8601;
 /// How many lines of R's stderr are kept to explain its end: of a crash R tells the calls
 /// that led to it, and ours are among them.
 const N_KEPT_LINES: usize = 40;
-/// A line that goes on beyond this is logged in parts: as long as one event of CloudWatch
+/// A line that goes on beyond this is logged in parts: as long as one event of `CloudWatch`
 /// Logs may be, 256 KiB.
 const MAX_LINE_BYTES: usize = 256 << 10;
 /// How much of a line is kept.

@@ -1,12 +1,16 @@
 //! Functions in Lambda: deployed where they differ, what they need kept, what they cost.
 
+use std::io::Cursor;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine;
+use sha2::{Digest, Sha256};
 use xtask::cloud::Weather;
 
 use crate::cloud::Cloud;
-use crate::world::noise;
+use crate::joint_plans::large;
+use crate::world::{SourcePackage, noise, renv_lock};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/score";
 
@@ -153,6 +157,37 @@ fn a_deployed_function_can_be_called() {
     let called = cloud.layr(&["deploy", "--invoke", "{\"x\": 1}", "--tail"]);
     assert_eq!(called.succeeded().stdout.lines().count(), 2, "{called:?}");
     cloud.layr(&["deploy", "other"]).failed(15, &["no function `other` in layr.toml"]);
+}
+
+#[test]
+fn packages_that_lie_in_the_code_are_deployed_with_it() {
+    let Some(cloud) = Cloud::new() else { return };
+    let (world, region) = (&cloud.world, "ap-northeast-1");
+    for package in [large("shared1"), SourcePackage::new("own1", &[])] {
+        world.publish(&package);
+    }
+    world.write("project/f/renv.lock", renv_lock("4.5.0", &["shared1", "own1"]));
+    world.write("project/g/renv.lock", renv_lock("4.5.0", &["shared1"]));
+    world.write("project/code/score.R", "handler <- function(x) own1::f_own1(x)\n");
+    let toml = format!(
+        "[publish]\nregions = [\"{region}\"]\n[layers]\nprefix = \"incode\"\nremainder = \"code\"\n\
+         [functions.f]\nlockfile = \"f/renv.lock\"\ncode = \"code\"\nhandler = \"score.handler\"\nrole = \"{ROLE}\"\n\
+         [functions.g]\nlockfile = \"g/renv.lock\"\n"
+    );
+    world.write("project/layr.toml", toml);
+    let Some(built) = world.build(&[]) else { return };
+    built.succeeded();
+    cloud.role();
+    cloud.layr(&["publish"]).succeeded();
+    cloud.layr(&["deploy", "f"]).succeeded();
+    let seen = cloud.aws(region, &["lambda", "get-function-configuration", "--function-name", "f"]);
+    assert_eq!(seen["Layers"].as_array().unwrap().len(), 1, "{seen:#}");
+    let zip = std::fs::read(world.path("project/dist/f-code.zip")).unwrap();
+    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&zip));
+    assert_eq!(seen["CodeSha256"], digest, "{seen:#}");
+    let held: Vec<String> = zip::ZipArchive::new(Cursor::new(zip)).unwrap().file_names().map(str::to_owned).collect();
+    assert!(held.iter().any(|path| path == "R/library/own1/DESCRIPTION"), "{held:?}");
+    assert_eq!(cloud.layr(&["deploy", "f"]).succeeded().stdout, format!("f in {region}: unchanged\n"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::world::{SourcePackage, World, ran, renv_lock};
 
 /// Random numbers do not compress, and four megabytes are worth a layer of their own.
-fn large(name: &str) -> SourcePackage {
+pub(crate) fn large(name: &str) -> SourcePackage {
     let mut state = 88_172_645_463_325_252_u64;
     let bytes: Vec<u8> = (0..4_000_000)
         .map(|_| {
