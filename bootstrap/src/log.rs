@@ -126,7 +126,7 @@ mod tests {
     fn a_line_without_an_end_is_not_kept_for_ever() {
         let mut log = Log::new(LogFormat::Json, Level::Error);
         for _ in 0..5 {
-            log.output(Output::Stderr, &[b'x'; 100 << 10]);
+            log.output(Output::Stderr, &vec![b'x'; 100 << 10]);
         }
         assert!(log.open_lines[1].len() < MAX_LINE_BYTES);
         assert_eq!(log.last_lines.len(), 1);

@@ -42,7 +42,7 @@ pub(super) struct BuildArgs {
     /// The R to install, where the recipe can choose
     #[arg(long, value_name = "VERSION")]
     r: Option<String>,
-    /// The processor it is for, where it is not this machine's: x86_64 or arm64
+    /// The processor it is for, where it is not this machine's: `x86_64` or `arm64`
     #[arg(long, value_name = "ARCH", env = "LAYR_ARCH")]
     arch: Option<Architecture>,
     /// What to build with

@@ -38,7 +38,7 @@ pub(super) struct Settings {
     /// What to build in: al2023, debian:SUITE, IMAGE@sha256:DIGEST, or a folder
     #[arg(long, value_name = "RECIPE", env = "LAYR_BASE")]
     base: Option<String>,
-    /// The processor to build for, where it is not this machine's: x86_64 or arm64
+    /// The processor to build for, where it is not this machine's: `x86_64` or `arm64`
     #[arg(long, value_name = "ARCH", env = "LAYR_ARCH")]
     arch: Option<Architecture>,
     /// What to build with

@@ -18,8 +18,10 @@ pub enum ContainerProgram {
 }
 
 /// A container goes on when we are killed: its daemon knows nothing of us. So a shell beside
-/// the command waits for the end of standard input, which we hold, and then ends them all.
-const LEASH: &str = "exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -KILL -1; } & exec 3<&-; exec \"$@\"";
+/// the command waits for the end of standard input, which we hold, and then ends them all. By
+/// itself: where layers are tried there is a shell, and little else.
+const LEASH: &str =
+    "exec 3<&0 </dev/null; { while read -r _ <&3; do :; done; kill -KILL -1; } & exec 3<&-; exec \"$@\"";
 
 /// A container program that answers.
 #[derive(Debug, Clone)]
@@ -37,8 +39,8 @@ impl ContainerProgram {
     }
 }
 
-fn platform(foreign: Option<Architecture>) -> Option<String> {
-    foreign.map(|arch| format!("--platform=linux/{}", arch.oci()))
+fn platform(arch: Option<Architecture>) -> Option<String> {
+    arch.map(|arch| format!("--platform=linux/{}", arch.oci()))
 }
 
 impl Container {
@@ -69,9 +71,9 @@ impl Container {
         Some(inspect.capture().ok()?.trim().to_owned())
     }
 
-    /// `foreign` is the processor it is for, where that is not the machine's.
-    pub fn pull(&self, reference: &str, foreign: Option<Architecture>) -> Result<(), ProcessError> {
-        let pull = self.command().args(["pull", "--quiet"]).args(platform(foreign));
+    /// For the machine's own processor, if no other is named.
+    pub fn pull(&self, reference: &str, arch: Option<Architecture>) -> Result<(), ProcessError> {
+        let pull = self.command().args(["pull", "--quiet"]).args(platform(arch));
         pull.arg(reference).capture().map(drop)
     }
 
@@ -120,12 +122,12 @@ impl Container {
     pub fn build(
         &self,
         dockerfile: &str,
-        (tag, foreign): (&str, Option<Architecture>),
+        (tag, arch): (&str, Option<Architecture>),
         build_args: &[(String, String)],
     ) -> Result<String, ProcessError> {
         let pairs =
             build_args.iter().flat_map(|(name, value)| ["--build-arg".to_owned(), format!("{name}={value}")]);
-        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(platform(foreign));
+        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(platform(arch));
         let build = build.args(pairs).arg("-");
         let text = dockerfile.to_owned();
         let id = build.capture_fed(move |stdin| stdin.write_all(text.as_bytes()))?;

@@ -31,7 +31,9 @@ impl RuntimeError {
             Self::DoesNotLoad { .. } => {
                 Some("use a base whose glibc is not newer than the target's, such as al2023".to_owned())
             }
-            Self::OtherBootstrap { base, .. } => Some(format!("make the runtime layer on a machine of {base}")),
+            Self::OtherBootstrap { base, .. } => {
+                Some(format!("make the runtime layer on a machine of {base}"))
+            }
             Self::Target(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Path(error) => error.hint(),

@@ -193,8 +193,7 @@ fn renv_and_layr_install_the_same_but_for_what_is_left_out_on_purpose_and_exampl
         .map(|(path, _)| path)
         .collect();
     assert!(differing.is_empty(), "{differing:?}");
-    let (with_theirs, with_ours) =
-        (examples(&world, &base, "library"), examples(&world, &base, "ours"));
+    let (with_theirs, with_ours) = (examples(&world, &base, "library"), examples(&world, &base, "ours"));
     let ran = with_theirs.iter().filter(|(_, ended)| *ended == "ran");
     let (same, broken): (Vec<_>, Vec<_>) = ran
         .map(|(page, _)| (page, with_ours.get(page)))
