@@ -1,15 +1,18 @@
 //! The text of layr.toml to a checked [`Config`]. Pure.
 
 mod audit;
+mod layers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use audit::{AuditConfig, IgnoreConfig, LevelsConfig, LicensesConfig};
+pub use layers::PlanConfig;
+use layers::RawLayers;
 
 use serde::Deserialize;
 
-use crate::model::{Architecture, MEMORY_RANGE, RVersion, Remainder, TIMEOUT_RANGE};
+use crate::model::{Architecture, MEMORY_RANGE, RVersion, TIMEOUT_RANGE};
 
 /// What the user wrote: nothing checked yet but the spelling of the keys.
 #[derive(Debug, Default, Deserialize)]
@@ -47,30 +50,6 @@ struct RawBuild {
     processes: Option<u32>,
     seconds: Option<u64>,
     binary: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct RawLayers {
-    prefix: Option<String>,
-    keep: Vec<String>,
-    target: Option<String>,
-    slim: Option<String>,
-    allow_extra: u64,
-    catalogue: Option<PathBuf>,
-    remainder: Option<String>,
-    weights: RawWeights,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct RawWeights {
-    horizon: Option<f64>,
-    sharing: Option<f64>,
-    following: Option<f64>,
-    extra: Option<f64>,
-    layer: Option<f64>,
-    alone: Option<f64>,
 }
 
 /// By package, or for all under `*`: patterns of what goes and what stays.
@@ -177,21 +156,6 @@ pub struct Config {
     pub functions: BTreeMap<String, FunctionConfig>,
 }
 
-/// How layers are planned; what is not given has a default in the planner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlanConfig {
-    pub allow_extra_bytes: u64,
-    /// A layers.json of somebody else.
-    pub catalogue: Option<PathBuf>,
-    pub remainder: Remainder,
-    pub horizon: Option<f64>,
-    pub sharing: Option<f64>,
-    pub following: Option<f64>,
-    pub extra: Option<f64>,
-    pub layer: Option<f64>,
-    pub alone: Option<f64>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionConfig {
     pub lockfile: PathBuf,
@@ -254,7 +218,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     };
     let unknown_arch = |text: &String| value("base.arch", text, "`x86_64` or `arm64`");
     let arch = arch.map(|text| text.parse().ok().ok_or_else(|| unknown_arch(&text))).transpose()?;
-    let plan = plan_config(&raw.layers)?;
+    let plan = raw.layers.plan()?;
     let prefix = raw.layers.prefix.unwrap_or_else(|| "layr".to_owned());
     if !is_prefix(&prefix) {
         return Err(value("layers.prefix", &prefix, "1 to 32 letters, digits, `-` or `_`"));
@@ -328,40 +292,6 @@ fn function(raw: RawFunction) -> Result<FunctionConfig, ConfigError> {
 
 fn value(field: &'static str, value: &str, expected: &'static str) -> ConfigError {
     ConfigError::Value { field, value: value.to_owned(), expected }
-}
-
-fn plan_config(raw: &RawLayers) -> Result<PlanConfig, ConfigError> {
-    let RawWeights { horizon, sharing, following, extra, layer, alone } = raw.weights;
-    let weights = [
-        ("layers.weights.horizon", horizon),
-        ("layers.weights.sharing", sharing),
-        ("layers.weights.following", following),
-        ("layers.weights.extra", extra),
-        ("layers.weights.layer", layer),
-        ("layers.weights.alone", alone),
-    ];
-    for (field, weight) in weights {
-        if let Some(weight) = weight.filter(|weight| !(0.0..=1e9).contains(weight)) {
-            return Err(value(field, &weight.to_string(), "between 0 and 1000000000"));
-        }
-    }
-    let catalogue = raw.catalogue.clone();
-    let remainder = match raw.remainder.as_deref() {
-        None | Some("layer") => Remainder::Layer,
-        Some("code") => Remainder::Code,
-        Some(other) => return Err(value("layers.remainder", other, "`layer` or `code`")),
-    };
-    Ok(PlanConfig {
-        allow_extra_bytes: raw.allow_extra,
-        catalogue,
-        remainder,
-        horizon,
-        sharing,
-        following,
-        extra,
-        layer,
-        alone,
-    })
 }
 
 /// With R's version, architecture and digest behind it, a name stays within 64 characters,

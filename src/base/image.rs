@@ -30,8 +30,9 @@ pub(super) fn build_al2023(options: &BaseOptions, workshop: &Workshop<'_>) -> Re
     );
     let arguments =
         [("R_VERSION".to_owned(), r.to_string()), ("INCLUDE".to_owned(), options.include.join(" "))];
+    let platform = options.foreign().map(Architecture::platform);
     let id = container
-        .build(AL2023, (&tag, options.foreign()), &arguments)
+        .build(AL2023, (&tag, platform.as_deref()), &arguments)
         .map_err(|source| BaseError::BuildImage { recipe: recipe.to_string(), source })?;
     of_image(&name, &id, container, workshop.store)
 }
@@ -53,8 +54,9 @@ pub(super) fn of_reference(
     let recipe = Recipe::Image { reference: reference.to_owned(), digest };
     let container = container(&recipe, workshop.engine)?;
     if container.image_id(reference).is_none() {
+        let platform = options.foreign().map(Architecture::platform);
         let failed = |source| BaseError::Pull { reference: reference.to_owned(), source };
-        container.pull(reference, options.foreign()).map_err(failed)?;
+        container.pull(reference, platform.as_deref()).map_err(failed)?;
     }
     of_image(reference, reference, container, workshop.store)
 }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{EngineError, First, Network, Root, Sandbox, Started};
-use crate::model::Architecture;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::process::{self, ProcessError, Program};
 
@@ -39,8 +38,8 @@ impl ContainerProgram {
     }
 }
 
-fn platform(arch: Option<Architecture>) -> Option<String> {
-    arch.map(|arch| format!("--platform=linux/{}", arch.oci()))
+fn platform(name: Option<&str>) -> Option<String> {
+    name.map(|name| format!("--platform={name}"))
 }
 
 impl Container {
@@ -71,9 +70,9 @@ impl Container {
         Some(inspect.capture().ok()?.trim().to_owned())
     }
 
-    /// For the machine's own processor, if no other is named.
-    pub fn pull(&self, reference: &str, arch: Option<Architecture>) -> Result<(), ProcessError> {
-        let pull = self.command().args(["pull", "--quiet"]).args(platform(arch));
+    /// For the machine's own processor, if no platform such as `linux/arm64` is named.
+    pub fn pull(&self, reference: &str, on: Option<&str>) -> Result<(), ProcessError> {
+        let pull = self.command().args(["pull", "--quiet"]).args(platform(on));
         pull.arg(reference).capture().map(drop)
     }
 
@@ -122,12 +121,12 @@ impl Container {
     pub fn build(
         &self,
         dockerfile: &str,
-        (tag, arch): (&str, Option<Architecture>),
+        (tag, on): (&str, Option<&str>),
         build_args: &[(String, String)],
     ) -> Result<String, ProcessError> {
         let pairs =
             build_args.iter().flat_map(|(name, value)| ["--build-arg".to_owned(), format!("{name}={value}")]);
-        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(platform(arch));
+        let build = self.command().args(["build", "--quiet", "--tag", tag]).args(platform(on));
         let build = build.args(pairs).arg("-");
         let text = dockerfile.to_owned();
         let id = build.capture_fed(move |stdin| stdin.write_all(text.as_bytes()))?;

@@ -62,7 +62,7 @@ pub fn write(
     let unavailable = |source| ImageError::Base { base: request.base.to_owned(), source };
     let blobs = Blobs::open(folder)?;
     if container.image_id(request.base).is_none() {
-        container.pull(request.base, Some(request.arch)).map_err(unavailable)?;
+        container.pull(request.base, Some(&request.arch.platform())).map_err(unavailable)?;
     }
     let saved = store.temp_file()?;
     container.save(request.base, saved.path()).map_err(unavailable)?;

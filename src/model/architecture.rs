@@ -27,6 +27,11 @@ impl Architecture {
         }
     }
 
+    /// As container programs name it.
+    pub fn platform(self) -> String {
+        format!("linux/{}", self.oci())
+    }
+
     /// OCI's and Debian's spelling.
     pub fn oci(self) -> &'static str {
         match self {

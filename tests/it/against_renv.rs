@@ -199,7 +199,7 @@ fn renv_and_layr_install_the_same_but_for_what_is_left_out_on_purpose_and_exampl
         .map(|(page, _)| (page, with_ours.get(page)))
         .partition(|(_, ended)| ended.is_some_and(|ended| ended == "ran"));
     let packages: BTreeSet<_> = same.iter().filter_map(|(page, _)| page.split('\t').next()).collect();
-    println!("examples of {} pages of {} packages run with both", same.len(), packages.len());
+    eprintln!("examples of {} pages of {} packages run with both", same.len(), packages.len());
     assert!(packages.len() >= 3, "{packages:?}");
     assert!(broken.is_empty(), "{broken:?}");
 }
