@@ -97,10 +97,10 @@ fn examples(world: &World, base: &Path, library: &str) -> BTreeMap<String, Strin
     assert!(output.status.success(), "{output:?}");
     let lines = String::from_utf8(output.stdout).unwrap();
     let page = |line: &str| {
-        let (ended, page) = line.split_once('\t').unwrap();
-        (page.to_owned(), ended.to_owned())
+        let (ended, page) = line.strip_prefix("page\t")?.split_once('\t')?;
+        Some((page.to_owned(), ended.to_owned()))
     };
-    lines.lines().map(page).collect()
+    lines.lines().filter_map(page).collect()
 }
 
 type Record = BTreeMap<String, String>;

@@ -1,5 +1,6 @@
 # Runs the examples of packages in LIBRARY, each page in a process of its own, as the manuals
-# of the packages in MANUALS have them. A line for each page: how it ended, package, page.
+# of the packages in MANUALS have them. Among what they say themselves, a line for each page:
+# how it ended, package, page.
 #
 #   Rscript examples.R MANUALS LIBRARY SECONDS
 
@@ -28,13 +29,13 @@ outcome <- function(package, page) {
   }, error = function(error) paste("failed:", gsub("\\s+", " ", conditionMessage(error))))
 }
 
-for (package in basename(list.dirs(words[2], recursive = FALSE))) {
+for (package in list.files(words[2])) {
   pages <- tools::Rd_db(package, lib.loc = manuals)
   how <- suppressWarnings(parallel::mclapply(pages, function(page) outcome(package, page),
                                              mc.cores = 2L, mc.preschedule = FALSE))
   for (page in names(pages)) {
     ended <- how[[page]]
     if (!is.character(ended) || length(ended) != 1L) ended <- "ended without a word"
-    if (!is.na(ended)) cat(paste0(ended, "\t", package, "\t", page, "\n"))
+    if (!is.na(ended)) cat(paste0("\npage\t", ended, "\t", package, "\t", page, "\n"))
   }
 }
