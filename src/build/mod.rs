@@ -5,6 +5,7 @@
 //! built again.
 
 mod again;
+mod awaited;
 mod diagnosis;
 mod elsewhere;
 mod error;
@@ -19,7 +20,7 @@ mod tokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use again::{Again, again};
 pub use elsewhere::{Search, find_elsewhere};
@@ -35,6 +36,7 @@ use crate::report::{Event, Report, Stage};
 use crate::resolve::Graph;
 use crate::store::{BuildRecord, Kind, Store};
 use crate::sys::interrupt::Interrupt;
+use awaited::Awaited;
 use key::Inputs;
 use one::Outcome;
 use schedule::Schedule;
@@ -208,7 +210,8 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             loop {
                 while state.n_running < self.options.n_jobs.get() && state.stopped.is_none() {
-                    let Some(at) = schedule.next() else { break };
+                    let due = state.awaited.due(Instant::now());
+                    let Some(at) = due.or_else(|| schedule.next()) else { break };
                     let key = self.keys.of(at, &state.built);
                     if let Some(package) = look_up(&self.keys.graph.nodes[at].id, key, self.site.store)? {
                         self.site.report.report(&Event::FoundInStore { package: &package.id });
@@ -228,12 +231,20 @@ impl Run<'_> {
                     let sender = sender.clone();
                     scope.spawn(move || _ = sender.send((at, outcome_of(&job))));
                 }
-                if state.n_running == 0 {
-                    break;
+                let Some(wait) = state.wait(self.options.n_jobs) else { break };
+                match outcomes.recv_timeout(wait) {
+                    Ok((at, outcome)) => {
+                        if matches!(outcome, Ok(Outcome::Theirs)) && state.awaited.is_new(at) {
+                            let package = &self.keys.graph.nodes[at].id;
+                            self.site.report.report(&Event::Awaited { package });
+                        }
+                        state.take(at, outcome, &mut schedule);
+                    }
+                    Err(_) if self.site.interrupt.is_set() => {
+                        _ = state.stopped.get_or_insert(BuildError::Interrupted);
+                    }
+                    Err(_) => {}
                 }
-                let Ok((at, outcome)) = outcomes.recv() else { break };
-                state.n_running -= 1;
-                state.take(at, outcome, &mut schedule);
             }
             Ok::<(), BuildError>(())
         })?;
@@ -302,18 +313,37 @@ struct State {
     n_running: usize,
     built: BTreeMap<usize, BuiltPackage>,
     failed: BTreeMap<usize, Failure>,
+    /// What other machines are at.
+    awaited: Awaited,
     /// What ends the run once those that are running have ended.
     stopped: Option<BuildError>,
 }
 
 impl State {
+    /// How long to wait for an outcome before there is something else to do; `None` where
+    /// nothing is left to wait for.
+    fn wait(&self, n_jobs: NonZeroUsize) -> Option<Duration> {
+        /// Builds end by themselves when the user interrupts, but nobody tells of it while
+        /// all that is left is at other machines.
+        const TICK: Duration = Duration::from_millis(200);
+        const LONG: Duration = Duration::from_hours(1);
+        let pause = self.awaited.pause(Instant::now()).filter(|_| self.stopped.is_none());
+        match (self.n_running, pause) {
+            (0, pause) => pause.map(|pause| pause.min(TICK)),
+            (n_running, Some(pause)) if n_running < n_jobs.get() => Some(pause),
+            (_, _) => Some(LONG),
+        }
+    }
+
     fn take(&mut self, at: usize, outcome: Result<Outcome, BuildError>, schedule: &mut Schedule) {
+        self.n_running -= 1;
         match outcome {
             Ok(Outcome::Built(package)) => {
                 schedule.done(at);
                 self.built.insert(at, package);
             }
             Ok(Outcome::Failed(failure)) => _ = self.failed.insert(at, *failure),
+            Ok(Outcome::Theirs) => self.awaited.put_off(at, Instant::now()),
             Err(error) => _ = self.stopped.get_or_insert(error),
         }
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Root, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageName, TreeDigest};
+use crate::remote::Reservation;
 use crate::report::Event;
 use crate::store::{Blob, BuildRecord, Kind, Store, StoreError};
 use crate::sys::fs;
@@ -34,6 +35,8 @@ pub(super) struct Job<'a> {
 pub(super) enum Outcome {
     Built(BuiltPackage),
     Failed(Box<Failure>),
+    /// Another machine is at it.
+    Theirs,
 }
 
 impl Job<'_> {
@@ -50,6 +53,32 @@ impl Job<'_> {
             report.report(&Event::FoundElsewhere { package: id });
             return Ok(Outcome::Built(package));
         }
+        if let Some(shared) = self.site.shared {
+            match shared.reserve(self.key, self.limits.time)? {
+                Reservation::Ours => {}
+                Reservation::OursAfterAnother => {
+                    if let Some(package) = self.elsewhere()? {
+                        shared.release(self.key, false);
+                        report.report(&Event::FoundElsewhere { package: id });
+                        return Ok(Outcome::Built(package));
+                    }
+                }
+                Reservation::Theirs => return Ok(Outcome::Theirs),
+            }
+        }
+        let outcome = self.build();
+        // What was built is handed over, and given up by whoever sends it.
+        match (self.site.shared, &outcome) {
+            (None, _) | (_, Ok(Outcome::Built(_) | Outcome::Theirs)) => {}
+            (Some(shared), Ok(Outcome::Failed(_))) => shared.release(self.key, true),
+            (Some(shared), Err(_)) => shared.release(self.key, false),
+        }
+        outcome
+    }
+
+    fn build(&self) -> Result<Outcome, BuildError> {
+        let Site { report, interrupt, .. } = self.site;
+        let id = &self.tarball.id;
         let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
         let _token = token.ok_or(BuildError::Interrupted)?;
         report.report(&Event::Building { package: id });

@@ -62,11 +62,16 @@ pub enum Refusal {
 
 /// The name that a server keeps a build key's result by: digest and size of a message.
 pub(super) fn action(key: BuildKey) -> Blob {
+    name(VERSION, key)
+}
+
+/// The name by which something is kept that is said of a build key.
+pub(super) fn name(what: &str, key: BuildKey) -> Blob {
     let nothing = Some(Digest { hash: sha256(&[]).to_hex(), size_bytes: 0 });
     let action = Action {
         command_digest: nothing.clone(),
         input_root_digest: nothing,
-        salt: [VERSION.as_bytes(), &key.0.0].concat(),
+        salt: [what.as_bytes(), &key.0.0].concat(),
         ..Action::default()
     };
     let bytes = action.encode_to_vec();
@@ -78,14 +83,6 @@ impl Claim {
     pub(super) fn seal(&self, key: Option<&SigningKey>) -> Result<Vec<u8>, serde_json::Error> {
         let statement = Statement { key: self.key.to_hex(), record: self.record.clone() };
         let envelope = Envelope::seal(PAYLOAD_TYPE, &serde_json::to_vec(&statement)?, key);
-        let metadata = ExecutedActionMetadata {
-            worker: key.map_or_else(|| "layr".to_owned(), |key| key.builder().to_string()),
-            auxiliary_metadata: vec![Any {
-                type_url: TYPE_URL.to_owned(),
-                value: serde_json::to_vec(&envelope)?,
-            }],
-            ..ExecutedActionMetadata::default()
-        };
         let directory = OutputDirectory {
             path: self.record.package.clone(),
             tree_digest: Some(Digest {
@@ -96,7 +93,7 @@ impl Claim {
         };
         let result = ActionResult {
             output_directories: vec![directory],
-            execution_metadata: Some(metadata),
+            execution_metadata: Some(metadata(TYPE_URL, &envelope, key)?),
             ..ActionResult::default()
         };
         Ok(result.encode_to_vec())
@@ -110,9 +107,7 @@ impl Claim {
         trusted: &[Builder],
     ) -> Result<Self, Refusal> {
         let result = ActionResult::decode(message).ok().ok_or(Refusal::Unreadable)?;
-        let metadata = result.execution_metadata.unwrap_or_default().auxiliary_metadata;
-        let sealed = metadata.iter().find(|any| any.type_url == TYPE_URL).ok_or(Refusal::Unreadable)?;
-        let envelope: Envelope = serde_json::from_slice(&sealed.value).ok().ok_or(Refusal::Unreadable)?;
+        let envelope = envelope_of(&result, TYPE_URL).ok_or(Refusal::Unreadable)?;
         if !trusted.is_empty() {
             match envelope.word(trusted) {
                 Word::Trusted => {}
@@ -135,6 +130,26 @@ impl Claim {
         let message = directory.tree_digest.as_ref().and_then(blob).ok_or(Refusal::Unreadable)?;
         Ok(Self { key, tree, message, record })
     }
+}
+
+/// What carries an envelope in a result.
+pub(super) fn metadata(
+    type_url: &str,
+    envelope: &Envelope,
+    key: Option<&SigningKey>,
+) -> Result<ExecutedActionMetadata, serde_json::Error> {
+    Ok(ExecutedActionMetadata {
+        worker: key.map_or_else(|| "layr".to_owned(), |key| key.builder().to_string()),
+        auxiliary_metadata: vec![Any { type_url: type_url.to_owned(), value: serde_json::to_vec(envelope)? }],
+        ..ExecutedActionMetadata::default()
+    })
+}
+
+/// The envelope of this kind that a result carries.
+pub(super) fn envelope_of(result: &ActionResult, type_url: &str) -> Option<Envelope> {
+    let metadata = &result.execution_metadata.as_ref()?.auxiliary_metadata;
+    let sealed = metadata.iter().find(|any| any.type_url == type_url)?;
+    serde_json::from_slice(&sealed.value).ok()
 }
 
 /// A digest as the protocol has it; `None` where it is none.

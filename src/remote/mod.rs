@@ -13,6 +13,8 @@ mod error;
 mod farm;
 mod grpc;
 mod http;
+mod note;
+mod notes;
 mod s3;
 mod server;
 mod settings;
@@ -20,20 +22,22 @@ mod shared;
 mod signature;
 mod transfer;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use address::{Address, InvalidAddress};
 pub use claim::{Claim, Refusal};
 pub use error::RemoteError;
 pub use farm::{Ended, Farm, Job};
+pub use notes::Reservation;
 pub use settings::{Access, Settings, Tls};
 pub use shared::{Shared, Stats, sharing};
 pub use signature::{Builder, InvalidKey, SigningKey};
 
 use crate::report::{Event, Report};
-use crate::store::StoreError;
+use crate::store::{Blob, StoreError};
 use crate::sys::interrupt::Interrupt;
 use server::{Network, Server};
 
@@ -43,6 +47,8 @@ pub struct Remote {
     settings: Settings,
     network: Arc<Network>,
     is_given_up: AtomicBool,
+    /// Warnings that were given: what is asked often is refused once.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 impl Remote {
@@ -66,7 +72,7 @@ impl Remote {
     }
 
     fn of(server: Arc<dyn Server>, settings: Settings, network: Arc<Network>) -> Self {
-        Self { server, settings, network, is_given_up: AtomicBool::new(false) }
+        Self { server, settings, network, is_given_up: AtomicBool::new(false), warned: Mutex::default() }
     }
 
     pub fn may_write(&self) -> bool {
@@ -107,6 +113,19 @@ impl Remote {
         Err(RemoteError::Interrupted)
     }
 
+    /// One try to put a result where others find it, and to see it there: buildbox-casd (1.4)
+    /// deletes one that is asked for at the very moment that it comes.
+    fn put_result(&self, action: Blob, message: &[u8]) -> Result<(), RemoteError> {
+        const N_TIMES: u32 = 3;
+        for _ in 0..N_TIMES {
+            self.server.put_result(action, message.to_vec())?;
+            if self.server.result(action)?.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The outcome, or nothing from here on: a cache that fails once is not asked again.
     /// Only what this machine's own store fails with is an error.
     fn or_without<T>(
@@ -128,6 +147,12 @@ impl Remote {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    fn warn_once(&self, text: &str, report: &dyn Report) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+            report.report(&Event::Warning { text });
         }
     }
 

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
+use super::note::State;
+use super::notes::{Notes, Reservation};
 use super::{Claim, Refusal, Remote, RemoteError, claim};
 use crate::model::{BuildKey, PackageId, TreeDigest};
 use crate::report::{Event, Report};
@@ -18,6 +21,8 @@ pub struct Shared<'a> {
     report: &'a dyn Report,
     /// `None` where this machine only reads.
     outbox: Option<&'a Sender<Offer>>,
+    /// Who is at which build; `None` where nothing is built.
+    notes: Option<&'a Notes<'a>>,
 }
 
 /// A package that was built here.
@@ -52,13 +57,20 @@ pub fn sharing<T>(
     work: impl FnOnce(Option<Shared<'_>>) -> T,
 ) -> T {
     let Some(remote) = remote else { return work(None) };
-    let shared = Shared::new(remote, store, report);
+    let notes = Notes::new(remote, report);
+    let shared = Shared { notes: Some(&notes), ..Shared::new(remote, store, report) };
     if !remote.may_write() {
         return work(Some(shared));
     }
     std::thread::scope(|scope| {
         let (outbox, offers) = mpsc::channel();
-        scope.spawn(move || shared.send_offers(&offers));
+        scope.spawn(|| {
+            let offers = offers;
+            shared.send_offers(&offers);
+            // What was sent is there for others to find, and only then nobody is at it.
+            notes.close();
+        });
+        scope.spawn(|| notes.keep());
         work(Some(Shared { outbox: Some(&outbox), ..shared }))
     })
 }
@@ -66,7 +78,7 @@ pub fn sharing<T>(
 impl<'a> Shared<'a> {
     /// For a command that is about the cache itself.
     pub fn new(remote: &'a Remote, store: &'a Store, report: &'a dyn Report) -> Self {
-        Self { remote, store, report, outbox: None }
+        Self { remote, store, report, outbox: None, notes: None }
     }
 }
 
@@ -95,7 +107,7 @@ impl Shared<'_> {
     fn refuse(&self, package: &str, why: &dyn std::fmt::Display) {
         let address = &self.remote.settings.address;
         let text = format!("the result of {package} in remote cache {address} is refused: {why}");
-        self.report.report(&Event::Warning { text: &text });
+        self.remote.warn_once(&text, self.report);
     }
 
     /// Brings packages into the store, and records them there. Gives the keys of those that
@@ -146,6 +158,20 @@ impl Shared<'_> {
         self.remote.or_without(brought, self.report).map(drop)
     }
 
+    /// Asks whether another machine is at this build; if not, says that this one is. At most
+    /// `limit` is waited for others, in all.
+    pub fn reserve(&self, key: BuildKey, limit: Duration) -> Result<Reservation, StoreError> {
+        self.notes.map_or(Ok(Reservation::Ours), |notes| notes.reserve(key, limit))
+    }
+
+    /// Says that this machine is not at this build any more. Others need not wait for one
+    /// another if it cannot be built.
+    pub fn release(&self, key: BuildKey, has_failed: bool) {
+        if let Some(notes) = self.notes {
+            notes.release(key, if has_failed { State::Failed } else { State::Ended });
+        }
+    }
+
     /// Hands over a package that was built here, with the tarball that it was built from.
     pub fn offer(&self, key: BuildKey, record: BuildRecord, tarball: Blob) {
         if let Some(outbox) = self.outbox {
@@ -168,6 +194,7 @@ impl Shared<'_> {
                     self.report.report(&Event::Warning { text: &text });
                 }
             }
+            self.release(offer.key, false);
         }
         if n_sent > 0 {
             let packages = if n_sent == 1 { "package" } else { "packages" };
@@ -190,7 +217,7 @@ impl Shared<'_> {
         let claim = Claim { key: *key, tree, message: named, record: record.clone() };
         let sealed = claim.seal(self.remote.settings.signing_key.as_ref());
         let sealed = sealed.map_err(|error| StoreError::Write(error.into()))?;
-        self.remote.asking(|| self.remote.server.put_result(claim::action(*key), sealed.clone()))
+        self.remote.asking(|| self.remote.put_result(claim::action(*key), &sealed))
     }
 
     /// Sends all that the store has and the cache lacks: packages, and their sources. Gives

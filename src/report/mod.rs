@@ -24,6 +24,8 @@ pub enum Event<'a> {
     FoundInStore { package: &'a PackageId },
     /// A package's tree came from a cache that machines share.
     FoundElsewhere { package: &'a PackageId },
+    /// Another machine is building a package: it is looked for again.
+    Awaited { package: &'a PackageId },
     /// A package is being built from here on.
     Building { package: &'a PackageId },
     /// A package's tree is in the store.

@@ -46,6 +46,13 @@ impl Terminal {
         }
     }
 
+    /// A line for those who hear so much.
+    fn said(&self, state: &State, least: Verbosity, text: &str) {
+        if self.verbosity >= least {
+            Self::line(state, text);
+        }
+    }
+
     fn begin(&self, shown: &mut State, stage: Stage, n_items: usize) {
         if !self.has_bars || n_items == 0 {
             return;
@@ -121,6 +128,10 @@ impl Report for Terminal {
                 let text = format!("{package} came from the remote cache");
                 self.item_done(state, (self.verbosity == Verbosity::Verbose).then_some(text));
             }
+            Event::Awaited { package } => {
+                let text = format!("waiting for {package}, which another machine is building");
+                self.said(state, Verbosity::Normal, &text);
+            }
             Event::Building { package } => {
                 let at = state.n_started;
                 state.n_started += 1;
@@ -136,19 +147,15 @@ impl Report for Terminal {
                 self.item_done(state, Some(format!("failed {package}")));
             }
             Event::Published { arn, is_new } => {
-                if self.verbosity >= if *is_new { Verbosity::Normal } else { Verbosity::Verbose } {
-                    let what = if *is_new { "published" } else { "found" };
-                    Self::line(state, &format!("{what} {arn}"));
-                }
+                let (what, least) =
+                    if *is_new { ("published", Verbosity::Normal) } else { ("found", Verbosity::Verbose) };
+                self.said(state, least, &format!("{what} {arn}"));
             }
             Event::Warning { text } => {
                 let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-                if self.verbosity > Verbosity::Quiet {
-                    Self::line(state, &format!("{yellow}warning:{yellow:#} {text}"));
-                }
+                self.said(state, Verbosity::Normal, &format!("{yellow}warning:{yellow:#} {text}"));
             }
-            Event::Note { text } if self.verbosity > Verbosity::Quiet => Self::line(state, text),
-            Event::Note { .. } => {}
+            Event::Note { text } => self.said(state, Verbosity::Normal, text),
         }
     }
 }

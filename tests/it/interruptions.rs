@@ -8,12 +8,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{SourcePackage, World, base, zips};
 
-/// Twelve packages in chains, some with C code, so that a kill can meet any stage.
-fn chained() -> World {
+pub(crate) const N_CHAINED: usize = 12;
+
+/// Packages in chains, some with C code, so that a kill can meet any stage.
+pub(crate) fn chained() -> World {
     let world = World::new();
-    let names: Vec<String> = (0..12).map(|n| format!("pkg{n}")).collect();
+    let names: Vec<String> = (0..N_CHAINED).map(|n| format!("pkg{n}")).collect();
     for (n, name) in names.iter().enumerate() {
-        let imports: Vec<&str> = if n >= 4 { vec![&names[n - 4], &names[n - 3]] } else { Vec::new() };
+        let imports: Vec<&str> = needs_of(n).into_iter().map(|n| names[n].as_str()).collect();
         let mut package = SourcePackage::new(name, &imports);
         if n % 3 == 0 {
             let imports: String = imports.iter().map(|import| format!("import({import})\n")).collect();
@@ -25,6 +27,11 @@ fn chained() -> World {
     }
     world.lock(&names.iter().map(String::as_str).collect::<Vec<_>>());
     world
+}
+
+/// What one of them imports, by number.
+pub(crate) fn needs_of(n: usize) -> Vec<usize> {
+    if n >= 4 { vec![n - 4, n - 3] } else { Vec::new() }
 }
 
 fn args(base: &str) -> [&str; 5] {

@@ -65,7 +65,7 @@ pub(crate) fn buildbox() -> Option<PathBuf> {
     from_environment("LAYR_TEST_BUILDBOX")
 }
 
-fn reapi() -> Option<(Cache, Place)> {
+pub(crate) fn reapi() -> Option<(Cache, Place)> {
     let cache = Cache::reapi(&buildbox()?).unwrap();
     let place = Place::at(format!("grpc://{}", cache.address));
     Some((cache, place))
@@ -78,6 +78,18 @@ pub(crate) fn http() -> Option<(Cache, Place)> {
     };
     let place = Place::at(format!("http://{}/layr", cache.address));
     Some((cache, place))
+}
+
+/// A place of this name in a bucket that all have.
+pub(crate) fn s3(prefix: &str) -> Option<(Cloud, Place)> {
+    let cloud = Cloud::new()?;
+    cloud.aws_script("aws s3api create-bucket --bucket shared --region us-east-1").succeeded();
+    let place = Place::at(format!("s3://shared/{prefix}"))
+        .with("AWS_ENDPOINT_URL", cloud.proxy.url())
+        .with("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .with("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+        .with("AWS_REGION", "us-east-1");
+    Some((cloud, place))
 }
 
 /// `built`, `from_store` and `from_remote` of a build's answer.
@@ -116,13 +128,7 @@ fn what_one_machine_built_another_need_not_build_by_http() {
 
 #[test]
 fn what_one_machine_built_another_need_not_build_by_s3() {
-    let Some(cloud) = Cloud::new() else { return };
-    cloud.aws_script("aws s3api create-bucket --bucket shared --region us-east-1").succeeded();
-    let place = Place::at("s3://shared/layr".to_owned())
-        .with("AWS_ENDPOINT_URL", cloud.proxy.url())
-        .with("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-        .with("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-        .with("AWS_REGION", "us-east-1");
+    let Some((_cloud, place)) = s3("second") else { return };
     second_machine_builds_nothing(&place);
 }
 
@@ -225,47 +231,6 @@ fn an_address_that_is_none_is_an_error_and_a_cache_that_is_not_there_a_warning()
         .ended(25, "failed to use grpc://127.0.0.1:1");
     let off = Place::at("none".to_owned());
     assert!(layr(&world, &["build"], &off).unwrap().succeeded().stderr.is_empty());
-}
-
-/// Whatever goes wrong on the way, at whichever byte: the machine ends with the right bytes
-/// or with none of them, and its store is never wrong.
-#[test]
-fn a_way_on_which_things_go_wrong_never_makes_a_store_wrong() {
-    let Some((cache, place)) = reapi() else { return };
-    let first = machine();
-    let Some(built) = layr(&first, &["build", "--json", WRITE], &place) else { return };
-    built.succeeded();
-    let faulty = Faulty::start(cache.address).unwrap();
-    let place = Place::at(format!("grpc://{}", faulty.address));
-    let second = machine();
-    second.write("project/layr.lock", first.read("project/layr.lock"));
-    let pull = || layr(&second, &["cache", "pull"], &place).unwrap();
-    assert!(pull().succeeded().stdout.starts_with("3 packages brought"));
-    let all_bytes = faulty.n_bytes();
-    let n_rounds: u64 = std::env::var("FAULT_ROUNDS").map_or(16, |text| text.parse().unwrap());
-    for round in 0..n_rounds {
-        std::fs::remove_dir_all(second.path("store")).unwrap();
-        // Spread over the whole conversation, its beginning more than its end.
-        let at = all_bytes * (round + 1) * (round + 1) / (n_rounds * n_rounds) * 9 / 10 + round;
-        let trouble = match round % 4 {
-            0 => Trouble::CutAt(at),
-            1 | 3 => Trouble::FlippedAt(at),
-            _ if round % 8 == 2 => Trouble::SilentAt(at),
-            _ => Trouble::Refused,
-        };
-        faulty.set(trouble);
-        let pulled = pull();
-        assert!(
-            pulled.succeeded().stdout.contains(" packages brought")
-                || pulled.stdout.contains(" package brought")
-        );
-        assert!(pulled.stderr.matches("warning").count() <= 1, "{trouble:?}: {}", pulled.stderr);
-        second.layr(&["cache", "verify"]).succeeded();
-    }
-    faulty.set(Trouble::None);
-    pull().succeeded();
-    assert_eq!(counts(&second.build(&["--json", "--offline"]).unwrap()), [0, 3, 0]);
-    assert_eq!(zips(&first.path("project/dist")), zips(&second.path("project/dist")));
 }
 
 #[test]

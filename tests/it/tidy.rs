@@ -112,7 +112,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["src/fetch/http.rs", "src/remote/http.rs"]),
     ("tokio", &["src/fetch/http.rs", "src/remote/", "src/runtime/local/http.rs", "src/publish/aws/"]),
     ("hyper", &["src/runtime/local/http.rs"]),
-    ("uuid", &["src/runtime/local/", "src/sbom/", "src/remote/grpc/"]),
+    ("uuid", &["src/runtime/local/", "src/sbom/", "src/remote/grpc/", "src/remote/notes.rs"]),
     (
         "jiff",
         &["src/runtime/local/", "src/audit/", "src/cli/audit/", "src/cli/sbom.rs", "src/cli/advisories.rs"],
@@ -207,6 +207,8 @@ const PURE: &[&str] = &[
     "src/provenance.rs",
     "src/remote/address.rs",
     "src/remote/claim.rs",
+    "src/remote/note.rs",
+    "src/build/awaited.rs",
     "src/remote/grpc/packed.rs",
     "src/requirements/",
     "src/runtime/local/failure.rs",

@@ -2,6 +2,7 @@
 //! machine in the same run, since times of other days and machines say nothing.
 
 pub mod audit;
+pub mod cache;
 pub mod check;
 pub mod farm;
 mod measure;
@@ -76,7 +77,7 @@ pub fn bench(n_runs: usize) -> Result<()> {
     let page = report::page(&results(&runs, &contestant).context("no runs: ask for at least one")?);
     let path = paths::workspace().join("docs/benchmarks.md");
     fs::create_dir_all(path.with_file_name(""))?;
-    let others = [check::HEAD, farm::HEAD, plan::HEAD].map(|head| part::kept(&path, head));
+    let others = [cache::HEAD, check::HEAD, farm::HEAD, plan::HEAD].map(|head| part::kept(&path, head));
     fs::write(&path, format!("{page}{}", others.concat()))?;
     eprintln!("\n{page}\nbench: written to {}", path.display());
     Ok(())

