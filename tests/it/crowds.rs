@@ -95,7 +95,9 @@ fn slow_machine(others: &[&str]) -> World {
     let world = World::new();
     let waits = "#!/bin/sh\nsleep 4\n";
     world.publish(&SourcePackage::new("slow1", &[]).file("configure", waits));
-    others.iter().for_each(|name| world.publish(&SourcePackage::new(name, &[])));
+    for name in others {
+        world.publish(&SourcePackage::new(name, &[]));
+    }
     world.lock(&[&["slow1"], others].concat());
     world
 }

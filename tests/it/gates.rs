@@ -156,7 +156,7 @@ fn a_large_file_goes_to_s3_in_parts_and_comes_back_whole() {
     second.layr(&["cache", "verify"]).succeeded();
 }
 
-/// Objects that came in parts: their ETag ends in the number of parts.
+/// Objects that came in parts: their `ETag` ends in the number of parts.
 fn n_in_parts(cloud: &Cloud) -> usize {
     let listed =
         cloud.aws("us-east-1", &["s3api", "list-objects-v2", "--bucket", "shared", "--prefix", "large/cas/"]);
