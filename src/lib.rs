@@ -40,6 +40,7 @@ pub mod target;
 // What packages are built in, what they ask of it, and what runs a build.
 pub mod base;
 pub mod engine;
+pub mod rdata;
 pub mod requirements;
 
 // R as a layer, and a Lambda on this machine.

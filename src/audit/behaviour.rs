@@ -4,11 +4,11 @@
 //! Words are looked for, not meanings: what is found is to be looked at, and what is not
 //! found is not proven to be absent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::rule::Rule;
-use super::serialized::{self, Content};
+use crate::rdata::{self, Content, UnpackError};
 
 /// One thing that a package does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,13 @@ impl fmt::Display for Behaviour {
 pub struct Scan {
     found: BTreeSet<Behaviour>,
     languages: BTreeSet<&'static str>,
+    /// Files that are looked into with another one, by their paths.
+    halves: BTreeMap<String, Vec<u8>>,
+    n_kept_bytes: usize,
 }
+
+/// Bytes of such files that are kept until both are there, and that they may unpack to.
+const KEPT_BYTES: usize = 512 << 20;
 
 /// Files that are run as they are.
 const RUN: [(&str, &str); 4] = [
@@ -100,6 +106,9 @@ impl Scan {
         if matches!(extension, "rds" | "rda" | "RData" | "Rdata") {
             self.data(path, bytes);
         }
+        if matches!(extension, "rdb" | "rdx") {
+            self.half(path, bytes);
+        }
         let is_script = RUN.iter().any(|(name, _)| *name == path)
             || path.starts_with("tools/")
             || matches!(path, "src/Makevars" | "src/Makevars.in");
@@ -112,6 +121,14 @@ impl Scan {
     }
 
     pub fn finish(mut self) -> Vec<Behaviour> {
+        let mut halves = std::mem::take(&mut self.halves);
+        while let Some((path, bytes)) = halves.pop_first() {
+            let Some(stem) = path.strip_suffix(".rdb") else { continue };
+            match halves.remove(&format!("{stem}.rdx")) {
+                Some(index) => self.database(&path, &bytes, &index),
+                None => self.not_looked_into(&path, "it has no index beside it"),
+            }
+        }
         if !self.languages.is_empty() {
             let languages: Vec<&str> = self.languages.iter().copied().collect();
             let what = format!("has code in {} to compile", languages.join(", "));
@@ -157,17 +174,60 @@ impl Scan {
     }
 
     fn data(&mut self, path: &str, bytes: &[u8]) {
-        let what = match serialized::content(bytes) {
-            Content::Data => return,
-            Content::Promise => "holds a promise, which runs code when the file is read",
-            Content::Function => "holds functions",
-            Content::CompiledFunction => "holds compiled functions, behind which nobody looked",
-            Content::Unknown(why) => {
-                let what = format!("was not looked into: {why}");
-                return self.add(Rule::SerializedCode, path, &what);
+        match rdata::unpacked(bytes) {
+            Ok(bytes) => self.holds(path, rdata::content(&bytes)),
+            Err(error) => self.not_looked_into(path, &error.to_string()),
+        }
+    }
+
+    fn holds(&mut self, path: &str, content: Content) {
+        match content {
+            Content::Data => {}
+            Content::Promise => {
+                let what = "holds a promise, which runs code when the file is read";
+                self.add(Rule::SerializedCode, path, what);
             }
+            Content::Function => self.add(Rule::SerializedCode, path, "holds functions"),
+            Content::Unknown(why) => self.not_looked_into(path, why),
+        }
+    }
+
+    fn not_looked_into(&mut self, path: &str, why: &str) {
+        self.add(Rule::SerializedCode, path, &format!("was not looked into: {why}"));
+    }
+
+    /// Either of the two files that objects of lazy loading are in: one by one and behind
+    /// each other, so that the index is needed to look into the other.
+    fn half(&mut self, path: &str, bytes: &[u8]) {
+        self.n_kept_bytes += bytes.len();
+        if self.n_kept_bytes > KEPT_BYTES {
+            return self.not_looked_into(path, "there is too much of its kind");
+        }
+        self.halves.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    /// The worst of all objects, each of which is looked into once.
+    fn database(&mut self, path: &str, objects: &[u8], index: &[u8]) {
+        let Some(index) = rdata::index(index) else {
+            return self.not_looked_into(path, "its index is not in R's form");
         };
-        self.add(Rule::SerializedCode, path, what);
+        let (mut worst, mut n_bytes) = (Content::Data, 0);
+        for place in index.into_values().collect::<BTreeSet<_>>() {
+            let content = match rdata::object(objects, place) {
+                Ok(object) => {
+                    n_bytes += object.len();
+                    rdata::content(&object)
+                }
+                Err(UnpackError::Damaged) => Content::Unknown("it is damaged"),
+                Err(UnpackError::TooLarge) => Content::Unknown("it is too large"),
+            };
+            worst = worst.max(content);
+            if n_bytes > KEPT_BYTES {
+                worst = worst.max(Content::Unknown("it is too large"));
+                break;
+            }
+        }
+        self.holds(path, worst);
     }
 }
 

@@ -20,7 +20,6 @@ mod r_series;
 mod range;
 pub mod render;
 mod rule;
-mod serialized;
 mod stored;
 mod strangers;
 mod subject;

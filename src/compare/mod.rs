@@ -2,9 +2,10 @@
 //! path, a process id, an order. Pure.
 
 mod cause;
-mod rdata;
 
-use crate::elf;
+use std::borrow::Cow;
+
+use crate::{elf, rdata};
 use cause::cause;
 
 /// Sections or objects that are named at most.
@@ -17,8 +18,8 @@ pub fn explain(path: &str, (one, other): (&[u8], &[u8]), index: Option<(&[u8], &
         library((one, other))
     } else if path.rsplit_once('.').is_some_and(|(_, ending)| ending == "rdb") {
         index.and_then(|index| database((one, other), index))
-    } else if one.starts_with(&[0x1f, 0x8b]) && other.starts_with(&[0x1f, 0x8b]) {
-        compressed((one, other))
+    } else if let Some(what) = compressed((one, other)) {
+        Some(what)
     } else {
         text((one, other))
     };
@@ -54,7 +55,7 @@ fn database((one, other): (&[u8], &[u8]), index: (&[u8], &[u8])) -> Option<Strin
             differing.push(object.clone());
             continue;
         };
-        let (a, b) = (rdata::object(one, *place)?, rdata::object(other, *other_place)?);
+        let (a, b) = (rdata::object(one, *place).ok()?, rdata::object(other, *other_place).ok()?);
         if a != b {
             differing.push(object.clone());
             why.get_or_insert_with(|| cause(&a, &b));
@@ -68,11 +69,14 @@ fn database((one, other): (&[u8], &[u8]), index: (&[u8], &[u8])) -> Option<Strin
     Some(format!("objects {}; {why}", named(differing)))
 }
 
-/// A gzip stream: its head, or what is in it.
+/// What is compressed in a way that R knows: its head, or what is in it.
 fn compressed((one, other): (&[u8], &[u8])) -> Option<String> {
-    let (a, b) = (rdata::gunzip(one)?, rdata::gunzip(other)?);
+    let (Cow::Owned(a), Cow::Owned(b)) = (rdata::unpacked(one).ok()?, rdata::unpacked(other).ok()?) else {
+        return None;
+    };
     if a == b {
-        let times = (one.get(4..8), other.get(4..8));
+        let is_gzip = one.starts_with(&[0x1f, 0x8b]) && other.starts_with(&[0x1f, 0x8b]);
+        let times = if is_gzip { (one.get(4..8), other.get(4..8)) } else { (None, None) };
         let what = if times.0 == times.1 { "how it is compressed" } else { "the time in its gzip header" };
         return Some(format!("only {what}: what is compressed is the same"));
     }
@@ -107,6 +111,12 @@ fn named(names: Vec<String>) -> String {
 mod tests {
     use super::*;
 
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     fn explained(path: &str, one: &[u8], other: &[u8]) -> String {
         explain(path, (one, other), None)
     }
@@ -127,10 +137,10 @@ mod tests {
 
     #[test]
     fn a_gzip_header_s_time_is_told_from_its_content() {
-        let (one, mut other) = (rdata::tests::gzip(b"the same"), rdata::tests::gzip(b"the same"));
+        let (one, mut other) = (gzip(b"the same"), gzip(b"the same"));
         other[4] = 9;
         assert!(explained("x.rds", &one, &other).contains("time in its gzip header"));
-        let other = rdata::tests::gzip(b"not that");
+        let other = gzip(b"not that");
         assert!(explained("x.rds", &one, &other).starts_with("compressed data"));
     }
 

@@ -31,14 +31,52 @@ values <- list(
   "data" = lm(mpg ~ wt, mtcars),
   "data" = sum,
   "holds functions" = function(x) x + 1,
-  "holds compiled functions" = list(1, compiler::cmpfun(function(x) x)),
-  "holds compiled functions" = mean,
+  "holds functions" = list(1, compiler::cmpfun(function(x) x)),
+  "holds functions" = mean,
+  "holds functions" = compiler::cmpfun(function(x) { for (i in 1:9) x <- switch(i, a = x, b = f(x, y = i)); function() x }),
+  "holds functions" = compiler::compile(quote(f(g(1), f(g(1))))),
   "holds a promise" = promise,
-  "holds a promise" = list(function(x) x + 1, promise)
+  "holds a promise" = list(function(x) x + 1, promise),
+  "holds a promise" = list(compiler::cmpfun(function(x) { repeat x <- f(x, g(x), g(x)) }), promise)
 )
 for (version in 2:3) for (at in seq_along(values)) {
   bytes <- serialize(values[[at]], NULL, version = version)
   cat(names(values)[at], " ", paste(bytes, collapse = ""), "\n", sep = "")
+}
+"#;
+
+/// The same in files, whichever way R can write and compress them.
+const WRITE: &str = r#"
+file <- tempfile()
+told <- function(name) cat(name, " ", paste(readBin(file, "raw", 1e6), collapse = ""), "\n", sep = "")
+for (code in c(TRUE, FALSE)) {
+  name <- if (code) "holds functions" else "data"
+  value <- list(mtcars, "a b\n\u00e4", c(1L, NA), 1i, NA_character_, raw(3), if (code) compiler::cmpfun(function(x) x + 1))
+  for (compress in list(FALSE, "gzip", "bzip2", "xz")) {
+    saveRDS(value, file, compress = compress); told(name)
+    save(value, name, file = file, compress = compress); told(name)
+  }
+  saveRDS(value, file, ascii = TRUE); told(name)
+  save(value, file = file, ascii = TRUE); told(name)
+  con <- file(file, "wb"); serialize(value, con, xdr = FALSE); close(con); told(name)
+}
+"#;
+
+/// Databases of lazy loading, by each compressor: the objects, and behind a space the index.
+const LAZY: &str = r#"
+hex <- function(file) paste(readBin(file, "raw", 1e6), collapse = "")
+for (compress in 0:3) for (name in c("data", "holds functions", "holds a promise")) {
+  values <- new.env()
+  values$d <- mtcars
+  values$long <- rep(letters, 2000)
+  if (name != "data") values$f <- compiler::cmpfun(function(x) x + 1)
+  if (name == "holds a promise") {
+    values$e <- new.env()
+    delayedAssign("p", stop("run"), assign.env = values$e)
+  }
+  base <- tempfile()
+  tools:::makeLazyLoadDB(values, base, compress = compress)
+  cat(name, hex(paste0(base, ".rdb")), hex(paste0(base, ".rdx")), "\n", sep = "|")
 }
 "#;
 
@@ -51,7 +89,7 @@ fn said_of(path: &str, bytes: &[u8]) -> String {
 #[test]
 fn files_that_r_writes_are_told_by_whether_they_hold_code() {
     let Some(said) = r(SERIALIZE, &BTreeMap::new()) else { return };
-    assert_eq!(said.lines().count(), 34);
+    assert_eq!(said.lines().count(), 40);
     for line in said.lines() {
         let (expected, hexadecimal) = line.rsplit_once(' ').unwrap();
         let bytes = hex::decode(hexadecimal).unwrap();
@@ -61,6 +99,43 @@ fn files_that_r_writes_are_told_by_whether_they_hold_code() {
         } else {
             assert!(said.contains(expected), "{said:?} is not {expected}");
         }
+    }
+}
+
+#[test]
+fn files_are_read_whichever_way_r_wrote_them() {
+    let Some(said) = r(WRITE, &BTreeMap::new()) else { return };
+    assert_eq!(said.lines().count(), 22);
+    for line in said.lines() {
+        let (expected, hexadecimal) = line.rsplit_once(' ').unwrap();
+        let said = said_of("data/x.rda", &hex::decode(hexadecimal).unwrap());
+        let expected = if expected == "data" { "" } else { "`data/x.rda` holds functions" };
+        assert_eq!(said, expected, "{}", &hexadecimal[..60.min(hexadecimal.len())]);
+    }
+}
+
+#[test]
+fn databases_of_lazy_loading_are_looked_into_object_by_object() {
+    let Some(said) = r(LAZY, &BTreeMap::new()) else { return };
+    assert_eq!(said.lines().count(), 12);
+    for line in said.lines() {
+        let [expected, objects, index] = line.split('|').collect::<Vec<_>>()[..3] else { panic!("{line}") };
+        let (objects, index) = (hex::decode(objects).unwrap(), hex::decode(index).unwrap());
+        let said_of = |files: &[(&str, &[u8])]| {
+            let mut scan = Scan::default();
+            files.iter().for_each(|(path, bytes)| scan.file(path, bytes));
+            scan.finish().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let said = said_of(&[("data/Rdata.rdb", &objects), ("data/Rdata.rdx", &index)]);
+        let part = if expected == "data" { "" } else { expected };
+        assert!(said.contains(part) && said.is_empty() == part.is_empty(), "{said:?} is not {expected}");
+        let alone = said_of(&[("data/Rdata.rdb", &objects)]);
+        assert!(alone.contains("was not looked into: it has no index beside it"), "{alone}");
+        let mut damaged = objects.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..].fill(0x55);
+        let said = said_of(&[("data/Rdata.rdx", &index), ("data/Rdata.rdb", &damaged)]);
+        assert!(!said.is_empty(), "half of it is no data");
     }
 }
 

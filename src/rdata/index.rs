@@ -1,21 +1,16 @@
-//! R's files of compressed objects (`.rdb`) and their indexes (`.rdx`): enough of both to
-//! say which object differs. Source: R Internals, "Serialization Formats" and
-//! "Lazy loading"; `lazyLoadDBinsertValue` for the objects.
+//! The index of an `.rdb`: where in it which object is. Source: R Internals, "Lazy
+//! loading"; `lazyLoadDBinsertValue` for the objects.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use super::unpacked;
 
 /// Where an object is in its file: offset and length.
-pub(super) type Place = (usize, usize);
+pub type Place = (usize, usize);
 
-/// Bytes that one object or index may have decompressed.
-const MAX_BYTES: u64 = 1 << 28;
-
-/// By name: where each object is.
-pub(super) fn index(bytes: &[u8]) -> Option<BTreeMap<String, Place>> {
-    let bytes = gunzip(bytes)?;
+/// By name: where each object is. `bytes` are those of the `.rdx`.
+pub fn index(bytes: &[u8]) -> Option<BTreeMap<String, Place>> {
+    let bytes = unpacked(bytes).ok()?;
     let mut reader = Reader { bytes: &bytes, at: 0, symbols: Vec::new(), depth: 0, objects: BTreeMap::new() };
     reader.skip(2)?; // "X\n": big-endian binary
     let version = reader.integer()?;
@@ -26,24 +21,6 @@ pub(super) fn index(bytes: &[u8]) -> Option<BTreeMap<String, Place>> {
     }
     reader.item()?;
     Some(reader.objects)
-}
-
-/// An object, decompressed: four bytes of length, then for some compressors a letter.
-pub(super) fn object(file: &[u8], (at, n): Place) -> Option<Vec<u8>> {
-    let bytes = file.get(at..at.checked_add(n)?)?;
-    let compressed = bytes.get(4..)?;
-    let mut decompressed = Vec::new();
-    match ZlibDecoder::new(compressed).take(MAX_BYTES).read_to_end(&mut decompressed) {
-        Ok(_) => Some(decompressed),
-        // Another compressor: what is compressed has to do.
-        Err(_) => Some(compressed.to_vec()),
-    }
-}
-
-pub(super) fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut decompressed = Vec::new();
-    MultiGzDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut decompressed).ok()?;
-    Some(decompressed)
 }
 
 /// Reads serialized lists, integers, strings and names: indexes have nothing else.
@@ -163,16 +140,8 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::io::Write;
-
+mod tests {
     use super::*;
-
-    pub(in super::super) fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     /// What R 4.5 writes for `list(variables = list(f = c(0L, 10L)))`, without the parts
     /// that an index has beside.
@@ -192,7 +161,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_index_says_where_its_objects_are() {
-        assert_eq!(index(&gzip(&sample())), Some(BTreeMap::from([("f".to_owned(), (0, 10))])));
+        assert_eq!(index(&sample()), Some(BTreeMap::from([("f".to_owned(), (0, 10))])));
     }
 
     #[test]
@@ -202,8 +171,8 @@ pub(super) mod tests {
             for value in [0, 0x13, 0x7f, 0xff] {
                 let mut bytes = sample.clone();
                 bytes[at] = value;
-                _ = index(&gzip(&bytes));
-                _ = index(&gzip(&bytes[..at]));
+                _ = index(&bytes);
+                _ = index(&bytes[..at]);
             }
         }
     }
