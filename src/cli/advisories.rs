@@ -1,22 +1,50 @@
-//! A database of advisories to what it says of an inventory, for commands that show it beside
-//! other things. `layr audit` is the one that judges.
+//! Which advisories are asked, for all commands that ask any; and what they say of an
+//! inventory, for those that show it beside other things. `layr audit` is the one that judges.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::audit::update;
 use crate::audit::{self, Database, Policy, Report, Rule, Subject};
-use crate::config::AuditConfig;
-use crate::diff::Advisory;
+use crate::config::{AuditConfig, Config};
+use crate::diff::{Advised, Advisory};
 use crate::error::Error;
 use crate::inventory::Inventory;
+use crate::store::Store;
 
-/// Which advisories are asked.
 #[derive(Debug, clap::Args)]
-pub(super) struct AdvisoryArgs {
-    /// Say which advisories hold, from a folder, zip or file of OSV records; may be repeated
+pub(super) struct DatabaseArgs {
+    /// Advisories from a folder, zip or file of OSV records, instead of those of `layr audit
+    /// update`; may be repeated
     #[arg(long = "db", value_name = "PATH")]
     databases: Vec<PathBuf>,
+    /// Look for no vulnerabilities
+    #[arg(long, conflicts_with = "databases")]
+    no_vulnerabilities: bool,
+}
+
+impl DatabaseArgs {
+    /// Those of the flags, else those that the store keeps, if there is one.
+    pub(super) fn asked(
+        &self,
+        config: &Config,
+        with_debian: bool,
+        store: Option<&Store>,
+    ) -> Result<Advised<Database>, Error> {
+        if self.no_vulnerabilities {
+            return Ok(Advised::NotAsked);
+        }
+        let mut database = Database::default();
+        for path in &self.databases {
+            database.join(audit::read(path)?);
+        }
+        if let (true, Some(store)) = (self.databases.is_empty(), store) {
+            database = audit::open(&update::sources(config), with_debian, store)?;
+        }
+        Ok(if database.is_empty() { Advised::NoDatabase } else { Advised::Known(database) })
+    }
 }
 
 /// What is known of an inventory, and how much of it anything is known of.
@@ -25,24 +53,9 @@ pub(super) struct Known {
     pub(super) coverage: String,
 }
 
-impl AdvisoryArgs {
-    /// `None` where nobody asks.
-    pub(super) fn database(&self) -> Result<Option<Database>, Error> {
-        if self.databases.is_empty() {
-            return Ok(None);
-        }
-        let mut database = Database::default();
-        for path in &self.databases {
-            database.join(audit::read(path)?);
-        }
-        Ok(Some(database))
-    }
-}
-
 /// Without a policy: what is ignored for a reason is still there.
 pub(super) fn known(inventory: &Inventory, database: &Database) -> Result<Known, Error> {
-    let policy = Policy::new(&AuditConfig::default(), &std::collections::BTreeMap::new())
-        .map_err(audit::AuditError::from)?;
+    let policy = Policy::new(&AuditConfig::default(), &BTreeMap::new()).map_err(audit::AuditError::from)?;
     let subjects = Subject::of(inventory, "", None);
     let report = audit::check(&audit::Request {
         subjects: &subjects,

@@ -4,14 +4,18 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::Global;
-use super::project::{function_name, read_config};
+use super::project::{Settings, function_name, read_config};
+use super::sources::SourceFlags;
+use crate::audit::Subject;
 use crate::error::Error;
 use crate::fetch;
-use crate::inventory::{self, Inventory, InventoryError};
+use crate::inventory::{self, Form, Inventory, InventoryError, Reading};
+use crate::lockfile::Lockfile;
 use crate::manifest;
 use crate::model::{LAMBDA, LayerVersionArn};
-use crate::pipeline::Services;
+use crate::pipeline::{self, BuildRequest, FunctionRequest, Services};
 use crate::publish::{self, Aws, PublishError};
+use crate::resolve;
 use crate::sys::fs;
 
 /// What commands are pointed at. AWS is spoken to where that is a layer version, and then
@@ -34,7 +38,27 @@ impl<'a> Inventories<'a> {
         }
         let (path, function) = find(what)?;
         let function = function.unwrap_or_else(|| function_name(&path));
-        Ok(inventory::read(&path, &function)?)
+        let reading = inventory::open(&path, &function)?;
+        match reading.inventory.form {
+            Form::Lockfile | Form::LayrLock => self.described(reading, &path, &function),
+            Form::Manifest | Form::Layer => Ok(reading.inventory),
+        }
+    }
+
+    /// With what this machine knows of the packages beside: a lockfile says little of them.
+    fn described(&self, reading: Reading, path: &Path, function: &str) -> Result<Inventory, Error> {
+        let Reading { mut inventory, lockfile, .. } = reading;
+        let lockfiles: Vec<_> =
+            lockfile.into_iter().map(|one| (FunctionRequest::of(path, function.to_owned()), one)).collect();
+        let (request, overrides) = sources_request(SourceFlags::default(), &lockfiles)?;
+        let Some(here) = self.global.at_hand(overrides)? else { return Ok(inventory) };
+        let subjects = Subject::of(&inventory, "", None);
+        let mut sources = pipeline::known_sources(&subjects, &here)?;
+        sources.extend(pipeline::sources(&lockfiles, &request, &here)?);
+        let repositories: Vec<String> =
+            lockfiles.iter().flat_map(|(_, lockfile)| resolve::repository_urls(lockfile)).collect();
+        pipeline::describe(&mut inventory, &sources, &repositories, &here)?;
+        Ok(inventory)
     }
 
     fn published(&self, arn: &LayerVersionArn) -> Result<Inventory, Error> {
@@ -63,6 +87,16 @@ impl<'a> Inventories<'a> {
         let services = self.global.services_until(interrupt, Vec::new(), false)?;
         Ok(self.connection.get_or_init(|| (aws, services)))
     }
+}
+
+/// What to look for the sources of lockfiles with, and where to ask instead of where.
+pub(super) fn sources_request(
+    flags: SourceFlags,
+    lockfiles: &[(FunctionRequest, Lockfile)],
+) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
+    let (config, has_config) = read_config()?;
+    let (functions, lockfiles): (Vec<_>, Vec<_>) = lockfiles.iter().cloned().unzip();
+    Settings::of_sources(flags).request_of((functions, &lockfiles), config, has_config)
 }
 
 /// The zip of a layer version, which can be had from where AWS says for some minutes.

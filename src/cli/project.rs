@@ -222,6 +222,16 @@ impl Settings {
         has_config: bool,
     ) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let lockfiles: Vec<Lockfile> = functions.iter().filter_map(read_lockfile).collect();
+        self.request_of((functions, &lockfiles), config, has_config)
+    }
+
+    /// The same where the lockfiles were read already, as far as they can be.
+    pub(super) fn request_of(
+        &self,
+        (functions, lockfiles): (Vec<FunctionRequest>, &[Lockfile]),
+        config: Config,
+        has_config: bool,
+    ) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
         let r = lockfiles.first().and_then(|lockfile| lockfile.r.clone());
         let keep: Result<BTreeSet<PackageName>, _> =
             self.sources.keep.iter().chain(&config.keep).map(|name| name.parse()).collect();
@@ -230,7 +240,7 @@ impl Settings {
             _ => PathBuf::from("."),
         };
         let layr_lock = self.sources.layr_lock(&home);
-        let overrides = self.sources.overrides(&config, &lockfiles, &layr_lock)?;
+        let overrides = self.sources.overrides(&config, lockfiles, &layr_lock)?;
         let binary = self.sources.binary(&config)?;
         let chosen = engine(self.engine, &config)?;
         let request = BuildRequest {

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::Global;
-use super::advisories::{AdvisoryArgs, known};
+use super::advisories::{DatabaseArgs, known};
 use super::inventory::Inventories;
-use crate::diff::Diff;
+use super::{Global, project};
+use crate::diff::{Advised, Diff};
 use crate::error::Error;
 use crate::page::{self, Advisories, Page};
 use crate::sys::fs;
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHAT")]
     since: Option<PathBuf>,
     #[command(flatten)]
-    advisories: AdvisoryArgs,
+    advisories: DatabaseArgs,
     /// Where the page goes; `-` is stdout
     #[arg(long, value_name = "FILE", default_value = "layr-report.html")]
     out: PathBuf,
@@ -32,11 +32,19 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
     let after = inventories.read(&args.what)?;
     let before = args.since.as_deref().map(|since| inventories.read(since)).transpose()?;
     let mut diff = before.as_ref().map(|before| Diff::of(before, &after));
-    let database = args.advisories.database()?;
-    let found = database.as_ref().map(|database| known(&after, database)).transpose()?;
-    if let (Some(before), Some(database), Some(found)) = (&before, &database, &found) {
+    let with_libraries =
+        [Some(&after), before.as_ref()].iter().flatten().any(|one| !one.libraries.is_empty());
+    let (config, _) = project::read_config()?;
+    let here = global.at_hand(Vec::new())?;
+    let database = args.advisories.asked(&config, with_libraries, here.as_ref().map(|here| &here.store))?;
+    let found = match &database {
+        Advised::NotAsked => Advised::NotAsked,
+        Advised::NoDatabase => Advised::NoDatabase,
+        Advised::Known(database) => Advised::Known(known(&after, database)?),
+    };
+    if let (Some(before), Advised::Known(database), Advised::Known(found)) = (&before, &database, &found) {
         let old = known(before, database)?;
-        diff = diff.map(|diff| diff.with_advisories(&old.found, &found.found));
+        diff = diff.map(|diff| diff.with_advisories(&old.found, &found.found, found.coverage.clone()));
     }
     let source = args.what.display().to_string();
     let page = Page {
@@ -44,7 +52,13 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
         source: &source,
         version: env!("CARGO_PKG_VERSION"),
         diff: diff.as_ref(),
-        advisories: found.as_ref().map(|known| Advisories { found: &known.found, coverage: &known.coverage }),
+        advisories: match &found {
+            Advised::NotAsked => Advised::NotAsked,
+            Advised::NoDatabase => Advised::NoDatabase,
+            Advised::Known(known) => {
+                Advised::Known(Advisories { found: &known.found, coverage: &known.coverage })
+            }
+        },
     };
     let text = page::render(&page);
     if args.out == Path::new("-") {

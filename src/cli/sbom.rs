@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::Global;
 use super::inventory::Inventories;
+use super::{Global, table};
 use crate::error::Error;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Package};
+use crate::report::{Event, Report};
 use crate::sbom::{self, Bom, Format, Stamp, Subject};
 use crate::sys::fs;
 
@@ -48,6 +49,9 @@ impl FormatArg {
 
 pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Result<(), Error> {
     let inventory = Inventories::new(global).read(&args.what)?;
+    if let Some(text) = unknown(&inventory) {
+        global.reporter().report(&Event::Warning { text: &text });
+    }
     let created = created()?;
     let stamp = Stamp { version: env!("CARGO_PKG_VERSION"), created: created.as_deref() };
     if let Some(folder) = &args.out {
@@ -60,6 +64,20 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
     };
     let bom = Bom::of(&inventory, subject).ok_or_else(missing)?;
     write!(stdout, "{}", bom.render(args.format.format(), &stamp)).map_err(Error::Output)
+}
+
+/// What no bill of these packages will say.
+fn unknown(inventory: &Inventory) -> Option<String> {
+    let of =
+        |is_unknown: fn(&Package) -> bool| inventory.packages.iter().filter(|one| is_unknown(one)).count();
+    let licenses = of(|package| package.license.is_none());
+    let dependencies = of(|package| package.dependencies.is_none());
+    (licenses + dependencies > 0).then(|| {
+        format!(
+            "of {}, the licences of {licenses} and the dependencies of {dependencies} are not known here; `layr audit --online` fetches sources, which say both",
+            table::counted(inventory.packages.len(), "package")
+        )
+    })
 }
 
 /// The one that was asked for, or the only one there is.

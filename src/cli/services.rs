@@ -46,6 +46,14 @@ impl Global {
         self.services_until(self.interrupt()?, overrides, offline)
     }
 
+    /// What this machine has kept, where it has kept anything; no request is made for it, and
+    /// no store.
+    pub(super) fn at_hand(&self, overrides: Vec<(String, String)>) -> Result<Option<Services>, Error> {
+        let is_there = self.store_root().is_ok_and(|root| fs::is_dir(&root));
+        let services = || Ok(Services { offline: true, ..self.services_for(overrides, true)? });
+        is_there.then(services).transpose()
+    }
+
     /// The same, for a command that has an ear for Ctrl-C already.
     pub(super) fn services_until(
         &self,

@@ -50,6 +50,21 @@ pub(super) struct SourceFlags {
     pub(super) keep: Vec<String>,
 }
 
+impl Default for SourceFlags {
+    /// As if no flag was given.
+    fn default() -> Self {
+        Self {
+            repositories: Vec::new(),
+            vendor: None,
+            locked: false,
+            layr_lock: None,
+            verify_hashes: VerifyHashesArg::Warn,
+            binary: None,
+            keep: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum BinaryArg {
     Never,

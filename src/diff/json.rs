@@ -29,11 +29,12 @@ pub fn json(diff: &Diff<'_>) -> Value {
         json!({ "name": change.name, "before": change.before.map(size), "after": change.after.map(size) })
     });
     let names = |layers: &[&Layer]| -> Value { layers.iter().map(|layer| layer.name.as_str()).collect() };
-    let advisories = diff.advisories.as_ref().map(|changes| {
+    let advisories = diff.advisories.known().map(|changes| {
         json!({
             "gained": changes.gained.iter().map(advisory).collect::<Value>(),
             "lost": changes.lost.iter().map(advisory).collect::<Value>(),
             "kept": changes.n_kept,
+            "coverage": changes.coverage,
         })
     });
     json!({

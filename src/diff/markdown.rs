@@ -1,7 +1,7 @@
 //! A difference to Markdown for a pull request. Pure.
 
 use super::text::{counts, layers, library_versions, notes, signed, sizes};
-use super::{AdvisoryChanges, Diff, PackageChange};
+use super::{Advised, AdvisoryChanges, Diff, NO_DATABASE, PackageChange};
 
 /// Packages that are shown before the rest is folded: a comment is to be read.
 const N_SHOWN: usize = 25;
@@ -9,7 +9,7 @@ const N_SHOWN: usize = 25;
 pub fn markdown(diff: &Diff<'_>) -> String {
     let mut text = String::from("### Packages\n\n");
     if diff.is_empty() {
-        return text + "No difference.\n";
+        return text + "No difference.\n" + &advisories(&diff.advisories);
     }
     for (what, change) in [("R", diff.r()), ("Base", diff.base())] {
         if let Some((before, after)) = change {
@@ -21,7 +21,7 @@ pub fn markdown(diff: &Diff<'_>) -> String {
     } else {
         text.push_str(&format!("{}.\n\n{}", counts(diff), packages(&diff.packages)));
     }
-    text.push_str(&diff.advisories.as_ref().map(advisories).unwrap_or_default());
+    text.push_str(&advisories(&diff.advisories));
     if !diff.libraries.is_empty() {
         text.push_str("\n### Libraries\n\n");
         for change in &diff.libraries {
@@ -77,7 +77,12 @@ fn table(changes: &[PackageChange<'_>]) -> String {
     text
 }
 
-fn advisories(changes: &AdvisoryChanges) -> String {
+fn advisories(advised: &Advised<AdvisoryChanges>) -> String {
+    let changes = match advised {
+        Advised::NotAsked => return String::new(),
+        Advised::NoDatabase => return format!("\nAdvisories: {NO_DATABASE}.\n"),
+        Advised::Known(changes) => changes,
+    };
     let mut text = String::new();
     for (title, all) in [("New advisories", &changes.gained), ("Advisories that are gone", &changes.lost)] {
         if !all.is_empty() {
@@ -89,6 +94,11 @@ fn advisories(changes: &AdvisoryChanges) -> String {
             }
         }
     }
+    text.push_str(&format!(
+        "\nAdvisories on both sides: {}. {}\n",
+        changes.n_kept,
+        escaped(&changes.coverage)
+    ));
     text
 }
 

@@ -29,9 +29,31 @@ pub struct Diff<'a> {
     pub layers: LayerChanges<'a>,
     /// By name; those whose size is known on a side, and those that come or go.
     pub functions: Vec<FunctionChange<'a>>,
-    /// Where a database of advisories was asked.
-    pub advisories: Option<AdvisoryChanges>,
+    pub advisories: Advised<AdvisoryChanges>,
 }
+
+/// What advisories say, if they were looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Advised<T> {
+    /// Nobody wanted to know.
+    #[default]
+    NotAsked,
+    /// There was no database to ask, which is to be said: silence would pass for "none".
+    NoDatabase,
+    Known(T),
+}
+
+impl<T> Advised<T> {
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::NotAsked | Self::NoDatabase => None,
+        }
+    }
+}
+
+/// What is said where there was no database to ask.
+pub const NO_DATABASE: &str = "not looked for, since there are none here: `layr audit update` fetches them";
 
 #[derive(Debug, Clone)]
 pub struct PackageChange<'a> {
@@ -102,6 +124,8 @@ pub struct AdvisoryChanges {
     pub lost: Vec<Advisory>,
     /// How many hold on both sides.
     pub n_kept: usize,
+    /// How much can be matched now, and against what.
+    pub coverage: String,
 }
 
 impl<'a> Diff<'a> {
@@ -113,13 +137,13 @@ impl<'a> Diff<'a> {
             libraries: libraries(before, after),
             layers: layers(before, after),
             functions: functions(before, after),
-            advisories: None,
+            advisories: Advised::NotAsked,
         }
     }
 
     /// Adds what is known of both sides.
     #[must_use]
-    pub fn with_advisories(mut self, before: &[Advisory], after: &[Advisory]) -> Self {
+    pub fn with_advisories(mut self, before: &[Advisory], after: &[Advisory], coverage: String) -> Self {
         // A package that moved and is still affected has gained nothing.
         let key = |advisory: &Advisory| (advisory.id.clone(), advisory.package.clone());
         let (old, new): (BTreeSet<_>, BTreeSet<_>) =
@@ -131,10 +155,11 @@ impl<'a> Diff<'a> {
             found.dedup();
             found
         };
-        self.advisories = Some(AdvisoryChanges {
+        self.advisories = Advised::Known(AdvisoryChanges {
             gained: beyond(after, &old),
             lost: beyond(before, &new),
             n_kept: old.intersection(&new).count(),
+            coverage,
         });
         self
     }
@@ -142,7 +167,7 @@ impl<'a> Diff<'a> {
     pub fn is_empty(&self) -> bool {
         let no_advisories = self
             .advisories
-            .as_ref()
+            .known()
             .is_none_or(|changes| changes.gained.is_empty() && changes.lost.is_empty());
         self.packages.is_empty()
             && self.libraries.is_empty()
@@ -188,6 +213,14 @@ impl PackageChange<'_> {
             (Some(before), Some(after)) => kind(before, after).unwrap_or(Kind::OtherSource),
             (None, _) => Kind::Added,
             (Some(_), None) => Kind::Removed,
+        }
+    }
+
+    /// Whether what comes is of another source than what was there, if anything was.
+    pub fn is_other_source(&self) -> bool {
+        match self.kind() {
+            Kind::Added | Kind::Up | Kind::Down | Kind::OtherSource | Kind::OtherOrigin => true,
+            Kind::Removed | Kind::OtherBuild | Kind::OtherRole => false,
         }
     }
 

@@ -82,6 +82,13 @@ fn what_one_side_does_not_know_is_no_difference() {
     let before = read();
     let mut after = read();
     after.form = Form::Lockfile;
+    // Lockfiles have what manages libraries, and do not say what is only built against.
+    let mut manager = after.packages[0].clone();
+    manager.id.name = "renv".parse().unwrap();
+    after.packages.push(manager);
+    for package in &mut after.packages {
+        package.is_shipped = true;
+    }
     after.layers.clear();
     after.libraries.clear();
     for package in &mut after.packages {
@@ -93,6 +100,13 @@ fn what_one_side_does_not_know_is_no_difference() {
     }
     let diff = Diff::of(&before, &after);
     assert!(diff.packages.is_empty() && diff.libraries.is_empty(), "{diff:#?}");
+    // A layer holds nothing of what it was built against.
+    let mut layer = read();
+    layer.form = Form::Layer;
+    layer.packages.retain(|package| package.is_shipped);
+    assert!(read().packages.len() > layer.packages.len());
+    assert!(Diff::of(&before, &layer).packages.is_empty());
+    assert!(Diff::of(&layer, &before).packages.is_empty());
 }
 
 #[test]
@@ -107,8 +121,9 @@ fn an_advisory_that_still_holds_is_not_gained_again() {
     let diff = Diff::of(&inventory, &inventory).with_advisories(
         &[found("RSEC-1", "3.6.5"), found("RSEC-2", "3.6.5")],
         &[found("RSEC-1", "3.6.6"), found("RSEC-3", "3.6.6")],
+        "1 of 1 packages".to_owned(),
     );
-    let changes = diff.advisories.as_ref().unwrap();
+    let changes = diff.advisories.known().unwrap();
     assert_eq!(changes.gained, [found("RSEC-3", "3.6.6")]);
     assert_eq!(changes.lost, [found("RSEC-2", "3.6.5")]);
     assert_eq!(changes.n_kept, 1);

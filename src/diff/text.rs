@@ -1,12 +1,14 @@
 //! A difference to text for a terminal. Pure.
 
-use super::{AdvisoryChanges, Diff, FunctionChange, Kind, LibraryChange, PackageChange, Size};
+use super::{
+    Advised, AdvisoryChanges, Diff, FunctionChange, Kind, LibraryChange, NO_DATABASE, PackageChange, Size,
+};
 use crate::inventory::{Layer, Library};
 use crate::model::human_bytes;
 
 pub fn text(diff: &Diff<'_>) -> String {
     if diff.is_empty() {
-        return "no difference\n".to_owned();
+        return format!("no difference\n{}", advisories(&diff.advisories));
     }
     let mut text = String::new();
     for (what, change) in [("R", diff.r()), ("base", diff.base())] {
@@ -29,7 +31,7 @@ pub fn text(diff: &Diff<'_>) -> String {
     if let Some(layers) = layers(diff) {
         text.push_str(&format!("layers: {layers}\n"));
     }
-    text.push_str(&diff.advisories.as_ref().map(advisories).unwrap_or_default());
+    text.push_str(&advisories(&diff.advisories));
     text
 }
 
@@ -91,18 +93,28 @@ pub fn notes(change: &PackageChange<'_>) -> Vec<String> {
     if let Some((before, after)) = change.origins() {
         notes.push(format!("from {before} -> {after}"));
     }
-    if let Some((before, after)) = change.licenses() {
-        notes.push(format!("licence {before} -> {after}"));
-    }
-    if change.before.is_none()
-        && let Some(license) = change.after.and_then(|after| after.license.as_deref())
-    {
-        notes.push(format!("licence {license}"));
-    }
+    notes.extend(license(change));
     if change.functions.len() > 1 {
         notes.push(format!("in {}", change.functions.iter().copied().collect::<Vec<_>>().join(", ")));
     }
     notes
+}
+
+/// The licence that comes, where it is another one; and where nobody here knows it.
+fn license(change: &PackageChange<'_>) -> Option<String> {
+    let after = change.after?.license.as_deref();
+    let before = change.before.map(|before| before.license.as_deref());
+    match (before, after) {
+        (None | Some(None), Some(after)) if change.before.is_none() => Some(format!("licence {after}")),
+        (Some(Some(before)), Some(after)) => {
+            (before != after).then(|| format!("licence {before} -> {after}"))
+        }
+        (Some(None), Some(after)) if change.is_other_source() => {
+            Some(format!("licence not known -> {after}"))
+        }
+        (Some(_) | None, None) if change.is_other_source() => Some("licence not known".to_owned()),
+        (Some(_) | None, Some(_) | None) => None,
+    }
 }
 
 fn library(change: &LibraryChange<'_>) -> String {
@@ -176,12 +188,18 @@ pub fn layers(diff: &Diff<'_>) -> Option<String> {
     ))
 }
 
-fn advisories(changes: &AdvisoryChanges) -> String {
+fn advisories(advised: &Advised<AdvisoryChanges>) -> String {
+    let changes = match advised {
+        Advised::NotAsked => return String::new(),
+        Advised::NoDatabase => return format!("advisories: {NO_DATABASE}\n"),
+        Advised::Known(changes) => changes,
+    };
     let mut text = format!(
-        "advisories: {} gained, {} lost, {} on both sides\n",
+        "advisories: {} gained, {} lost, {} on both sides; {}\n",
         changes.gained.len(),
         changes.lost.len(),
-        changes.n_kept
+        changes.n_kept,
+        changes.coverage.trim_end_matches('.'),
     );
     for (sign, all) in [('+', &changes.gained), ('-', &changes.lost)] {
         for found in all {

@@ -12,6 +12,8 @@ pub(super) fn of_lockfile(lockfile: &Lockfile, path: &str, function: &str) -> In
         origin: Origin::of_source(&locked.source, lockfile),
         url: locked.urls.first().cloned(),
         sha256: locked.sha256,
+        license: locked.stated.license.clone(),
+        dependencies: locked.stated.needs.clone(),
         functions: BTreeSet::from([function.to_owned()]),
         ..Package::bare(locked.id.clone())
     });

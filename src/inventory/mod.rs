@@ -18,7 +18,7 @@ pub use error::InventoryError;
 pub use origin::Origin;
 
 use crate::layr_lock::{self, LayrLock};
-use crate::lockfile;
+use crate::lockfile::{self, Lockfile};
 use crate::manifest::Manifest;
 use crate::model::{
     Architecture, ArchiveDigest, LayerDigest, PackageId, PackageName, RVersion, Sha256Digest, TreeDigest,
@@ -187,23 +187,44 @@ impl Package {
 ///
 /// Where it cannot be read, or is none of these.
 pub fn read(path: &Path, function: &str) -> Result<Inventory, InventoryError> {
+    Ok(open(path, function)?.inventory)
+}
+
+/// An inventory, and what it was read from where that is a text. A pipe gives it once.
+#[derive(Debug)]
+pub struct Reading {
+    pub inventory: Inventory,
+    /// Of a lockfile or a layr.lock.
+    pub text: Option<String>,
+    pub lockfile: Option<Lockfile>,
+}
+
+/// The same as [`read`], for whoever asks more of a lockfile than what packages it has.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn open(path: &Path, function: &str) -> Result<Reading, InventoryError> {
+    let without_text = |inventory| Reading { inventory, text: None, lockfile: None };
     let mut file = fs::open(path)?;
     let name = path.display().to_string();
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(layer::MAGIC_BYTES).read_to_end(&mut bytes).map_err(fs::at("read", path))?;
     if layer::is_zip(&bytes) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        return layer::read(file, &name, &stem);
+        return layer::read(file, &name, &stem).map(without_text);
     }
     file.read_to_end(&mut bytes).map_err(fs::at("read", path))?;
     if Manifest::is_one(&bytes) {
-        return manifest::inventory(&Manifest::parse(&bytes, &name)?);
+        return manifest::inventory(&Manifest::parse(&bytes, &name)?).map(without_text);
     }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     if layr_lock::is_one(&text) {
-        return locked::of_layr_lock(&LayrLock::parse(&text)?);
+        let inventory = locked::of_layr_lock(&LayrLock::parse(&text)?)?;
+        return Ok(Reading { inventory, text: Some(text), lockfile: None });
     }
     let lockfile = lockfile::read(&bytes)
         .map_err(|source| InventoryError::Lockfile { path: name.clone(), source: Box::new(source) })?;
-    Ok(locked::of_lockfile(&lockfile, &name, function))
+    let inventory = locked::of_lockfile(&lockfile, &name, function);
+    Ok(Reading { inventory, text: Some(text), lockfile: Some(lockfile) })
 }

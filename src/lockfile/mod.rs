@@ -9,6 +9,7 @@ mod remote;
 mod renv;
 mod rv;
 mod source;
+mod stated;
 mod uvr;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub use error::{InvalidOrigin, LockfileError};
 pub use json::JsonError;
 pub use source::{ForgeOrigin, GitOrigin, Source};
+pub use stated::Stated;
 
 use crate::hashes::LockedHash;
 use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, Sha256Digest};
@@ -81,6 +83,7 @@ pub struct LockedPackage {
     pub sha256: Option<Sha256Digest>,
     /// What the package's DESCRIPTION digests to.
     pub hash: Option<LockedHash>,
+    pub stated: Stated,
 }
 
 /// A package that is locked, and that no layer has a use for.

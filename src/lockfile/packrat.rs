@@ -3,6 +3,7 @@
 
 use super::reading::Reading;
 use super::remote::{Fields, forge};
+use super::stated::{self, Stated};
 use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
 use crate::hashes::{self, LockedHash, Writer};
 use crate::model::{PackageId, PackageName, Record, parse_dcf};
@@ -49,7 +50,10 @@ fn package(record: &Record, reading: &mut Reading) -> Result<(), LockfileError> 
     }
     let source = source(&fields)?;
     let hash = hash(record, &source);
-    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash })
+    // packrat leaves the field out where there is nothing to say.
+    let needs = stated::names(record.get("Requires").unwrap_or_default().split(','));
+    let stated = Stated { license: None, needs: Some(needs) };
+    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash, stated })
 }
 
 /// With the fields that packrat had put into the installed DESCRIPTION.

@@ -3,6 +3,7 @@
 use super::json::{Json, Object, Value};
 use super::reading::Reading;
 use super::remote::{Fields, forge};
+use super::stated::{self, Stated};
 use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, is_source_url, trim_url};
 use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion};
 
@@ -80,8 +81,23 @@ fn package(line: usize, record: &Object<'_>, reading: &mut Reading) -> Result<bo
     // pak's digest is of the first URL's file. With other URLs in its place it is of another.
     let is_pinned = !urls.is_empty() || (kind == "url" && !is_binary);
     let sha256 = text("sha256").filter(|_| is_pinned).and_then(|text| text.parse().ok());
-    reading.package(line, LockedPackage { id, source, urls, sha256, hash: None })?;
+    reading.package(line, LockedPackage { id, source, urls, sha256, hash: None, stated: stated(record) })?;
     Ok(is_binary)
+}
+
+/// Dependencies are references such as `cli` or `owner/cli@v1`.
+fn stated(record: &Object<'_>) -> Stated {
+    let text = |field: &str| record.get(field).and_then(Json::as_str);
+    let name = |reference: &'_ str| {
+        let place = reference.rsplit('/').next().unwrap_or(reference);
+        place.split('@').next().unwrap_or(place).to_owned()
+    };
+    let needs = match record.get("dependencies").map(|json| &json.value) {
+        Some(Value::Array(entries)) => Some(entries.iter().filter_map(Json::as_str).map(name).collect()),
+        _ => None,
+    };
+    let needs = needs.map(|needs: Vec<String>| stated::names(needs.iter().map(String::as_str)));
+    Stated { license: text("license").filter(|text| !text.is_empty()).map(str::to_owned), needs }
 }
 
 fn source(

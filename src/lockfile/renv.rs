@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::json::{Json, Object, Value};
 use super::reading::Reading;
 use super::remote::{Fields, forge};
+use super::stated::{self, Stated};
 use super::{Format, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
 use crate::hashes::{self, LockedHash, Writer};
 use crate::model::{BioconductorRelease, PackageId, PackageName, RVersion, is_base_package};
@@ -126,8 +127,19 @@ fn package(key: &str, json: &Json<'_>, reading: &mut Reading) -> Result<(), Lock
         return Ok(());
     }
     let source = source(&fields, reading)?;
-    let hash = hash(record);
-    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash })
+    let (hash, stated) = (hash(record), stated(record));
+    reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256: None, hash, stated })
+}
+
+/// A record that is a whole DESCRIPTION says all; others may have a list of their own.
+fn stated(record: &Object<'_>) -> Stated {
+    let field = |field: &str| record.get(field).and_then(joined);
+    let fields: &[&str] =
+        if record.get("Title").is_some() { &["Depends", "Imports", "LinkingTo"] } else { &["Requirements"] };
+    let lists: Vec<Cow<'_, str>> = fields.iter().filter_map(|name| field(name)).collect();
+    let needs = stated::names(lists.iter().flat_map(|list| list.split(',')));
+    let is_said = record.get("Title").is_some() || !lists.is_empty();
+    Stated { license: field("License").map(Cow::into_owned), needs: is_said.then_some(needs) }
 }
 
 /// What renv recorded; of a record that is a whole DESCRIPTION, what renv would have.

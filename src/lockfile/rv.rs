@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::reading::{Reading, line_at, of_toml};
 use super::remote::Fields;
+use super::stated::{self, Stated};
 use super::{Format, GitOrigin, LockedPackage, Lockfile, LockfileError, Repository, Source, trim_url};
 use crate::model::{PackageId, PackageName, Subfolder, is_reference};
 
@@ -21,6 +22,7 @@ struct RawPackage {
     name: Spanned<String>,
     version: String,
     source: RawSource,
+    dependencies: Option<Vec<toml::Value>>,
 }
 
 /// rv has one table for all kinds; which keys are there says which kind it is. Version 1
@@ -62,7 +64,9 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         // `sha` is a commit with `git` and of the file with `url`.
         let is_digest = matches!(source, Source::Archive { .. });
         let sha256 = sha256.as_ref().filter(|_| is_digest).and_then(|sha| sha.parse().ok());
-        reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256, hash: None })?;
+        let needs = package.dependencies.as_deref().map(stated::of_toml);
+        let stated = Stated { license: None, needs };
+        reading.package(line, LockedPackage { id, source, urls: Vec::new(), sha256, hash: None, stated })?;
     }
     Ok(reading.finish())
 }

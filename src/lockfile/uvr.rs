@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::reading::{Reading, line_at, of_toml};
 use super::remote::Fields;
+use super::stated::{self, Stated};
 use super::{ForgeOrigin, Format, LockedPackage, Lockfile, LockfileError, Repository, Source};
 use super::{is_source_url, trim_url};
 use crate::model::{Forge, PackageId, PackageName, Subfolder};
@@ -32,6 +33,7 @@ struct RawPackage {
     url: Option<String>,
     checksum: Option<String>,
     subdirectory: Option<String>,
+    requires: Option<Vec<toml::Value>>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
@@ -56,10 +58,9 @@ pub(super) fn parse(text: &str) -> Result<Lockfile, LockfileError> {
         let of_repository = matches!(source, Source::Repository { .. } | Source::Bioconductor { .. });
         let url = package.url.filter(|url| of_repository && is_source_url(url));
         let sha256 = package.checksum.as_deref().and_then(|text| text.strip_prefix("sha256:")?.parse().ok());
-        reading.package(
-            line,
-            LockedPackage { id, source, urls: url.into_iter().collect(), sha256, hash: None },
-        )?;
+        let needs = package.requires.as_deref().map(stated::of_toml);
+        let (urls, stated) = (url.into_iter().collect(), Stated { license: None, needs });
+        reading.package(line, LockedPackage { id, source, urls, sha256, hash: None, stated })?;
     }
     Ok(reading.finish())
 }

@@ -22,7 +22,7 @@ pub(super) fn changes(diff: &Diff<'_>) -> Markup {
             ul { @for function in sizes { li { (function.name) ": " (function_sizes(function)) } } }
         }
         @if let Some(layers) = layer_counts(diff) { p { "Layers: " (layers) "." } }
-        @if let Some(advisories) = &diff.advisories {
+        @if let Some(advisories) = diff.advisories.known() {
             p {
                 "Advisories: " (advisories.gained.len()) " gained, " (advisories.lost.len()) " lost, "
                 (advisories.n_kept) " on both sides."

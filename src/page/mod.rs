@@ -14,7 +14,7 @@ mod weight;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::diff::{Advisory, Diff};
+use crate::diff::{Advised, Advisory, Diff};
 use crate::inventory::{Form, Inventory};
 use crate::model::human_bytes;
 use crate::sys::hash::sha256;
@@ -32,8 +32,7 @@ pub struct Page<'a> {
     pub version: &'a str,
     /// Since what it was before.
     pub diff: Option<&'a Diff<'a>>,
-    /// Where a database was asked.
-    pub advisories: Option<Advisories<'a>>,
+    pub advisories: Advised<Advisories<'a>>,
 }
 
 /// What a database of advisories says.
@@ -108,10 +107,10 @@ fn sections(page: &Page<'_>) -> Vec<Section> {
         sections.extend(content.map(|content| Section { id, title, content }));
     };
     add("changes", "What changed", page.diff.map(changes::changes));
-    add("advisories", "Advisories", page.advisories.map(tables::advisories));
+    add("advisories", "Advisories", tables::advisories(page.advisories));
     add("functions", "Functions", tables::functions(inventory));
     add("map", "Layers by size", map::map(inventory));
-    add("packages", "Packages", Some(packages::packages(&weights, page.advisories)));
+    add("packages", "Packages", Some(packages::packages(&weights, page.advisories.known().copied())));
     add("sharing", "What functions share", tables::sharing(inventory));
     add("licences", "Licences", tables::licences(inventory));
     add("libraries", "Libraries of the system", tables::libraries(inventory));
@@ -137,8 +136,8 @@ fn summary(page: &Page<'_>) -> Markup {
 fn footer(page: &Page<'_>) -> Markup {
     let inventory = page.inventory;
     let form = match inventory.form {
-        Form::Lockfile => "a lockfile, which says neither sizes nor licences nor layers",
-        Form::LayrLock => "a layr.lock, which says neither sizes nor licences",
+        Form::Lockfile => "a lockfile, which says neither sizes nor layers",
+        Form::LayrLock => "a layr.lock, which says no sizes",
         Form::Manifest => "the manifest of a build",
         Form::Layer => "the zip of a layer",
     };

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::{Advisories, counted, head, package_anchor, size_cell};
 use crate::audit::licence::Licence;
+use crate::diff::{Advised, NO_DATABASE};
 use crate::inventory::{Inventory, Package};
 use crate::model::{LAMBDA, human_bytes};
 
@@ -163,7 +164,16 @@ pub(super) fn build_only(inventory: &Inventory) -> Option<Markup> {
     })
 }
 
-pub(super) fn advisories(advisories: Advisories<'_>) -> Markup {
+/// `None` where nobody asked.
+pub(super) fn advisories(advised: Advised<Advisories<'_>>) -> Option<Markup> {
+    match advised {
+        Advised::NotAsked => None,
+        Advised::NoDatabase => Some(html! { p { "They were " (NO_DATABASE) "." } }),
+        Advised::Known(advisories) => Some(found(advisories)),
+    }
+}
+
+fn found(advisories: Advisories<'_>) -> Markup {
     html! {
         p { (advisories.coverage) }
         @if advisories.found.is_empty() {

@@ -9,7 +9,7 @@ fn read() -> Inventory {
 }
 
 fn page(inventory: &Inventory) -> String {
-    render(&Page { inventory, source: "dist", version: "0.1.0", diff: None, advisories: None })
+    render(&Page { inventory, source: "dist", version: "0.1.0", diff: None, advisories: Advised::NotAsked })
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
-use super::{BuildRequest, Services, select};
+use super::{BuildRequest, FunctionRequest, Services, select};
 use crate::audit::licence::is_text;
 use crate::audit::{Audited, Bytes, Scan, Standing, Subject};
 use crate::error::Error;
 use crate::fetch::{self, FetchError, Pin, SourceTarball};
+use crate::lockfile::Lockfile;
 use crate::model::{PackageId, Sha256Digest, compare_version};
 use crate::report::Event;
 use crate::resolve::{self, Candidate, Known, PackageIndex, ResolvedPackage, Vendored};
@@ -19,28 +20,31 @@ const N_AT_ONCE: usize = 8;
 /// Source tarballs by package: where a run looks for what lockfiles and layers do not say.
 pub type Sources = BTreeMap<PackageId, SourceTarball>;
 
-/// The sources of lockfiles' packages: those that the store has and, with the network, all.
+/// The sources of lockfiles' packages, each with the function that it is of: those that the store has and, with the network, all.
 /// What cannot be had is warned of, and absent.
 ///
 /// # Errors
 ///
 /// What keeps from looking: a lockfile that cannot be read, the store, an interrupt.
-pub fn sources(request: &BuildRequest, services: &Services) -> Result<Sources, Error> {
+pub fn sources(
+    lockfiles: &[(FunctionRequest, Lockfile)],
+    request: &BuildRequest,
+    services: &Services,
+) -> Result<Sources, Error> {
     let run = Run::new(request, services);
     let locked = run.read_layr_lock()?;
     let mut sources = Sources::new();
-    for function in &request.functions {
-        let lockfile = select::read_lockfile(function)?;
+    for (function, lockfile) in lockfiles {
         let resolution = if services.offline {
             // No index is needed to know under which URLs the store may have a package.
             let project = select::project(function, request, services.home.as_deref())?;
             let (indexes, vendored) = (BTreeMap::new(), Vendored::new());
             resolve::resolve(
-                &lockfile,
+                lockfile,
                 &Known { indexes: &indexes, project: &project, vendored: &vendored, binaries: None },
             )
         } else {
-            run.resolve(function, &lockfile, &locked)?
+            run.resolve(function, lockfile, &locked)?
         };
         let (tarballs, failed) = run.fetch(&resolution, &locked)?;
         warn(&failed, services);
@@ -124,9 +128,9 @@ pub fn look_into(
     let scanned = scanned.map_err(|error| Error::Fetch(vec![error]))?;
     for package in subjects.iter_mut().flat_map(|subject| &mut subject.packages) {
         let Some(tarball) = sources.get(&package.id) else { continue };
-        if package.licence.is_none() {
-            package.licence.clone_from(&tarball.description.license);
-        }
+        // What the source says counts, whatever a lockfile repeats of it.
+        let of_source = tarball.description.license.clone();
+        package.licence = of_source.or_else(|| package.licence.take());
         package.tarball.get_or_insert_with(|| (tarball.url.clone(), tarball.sha256));
         package.behaviours = scanned.get(&package.id).cloned();
     }

@@ -6,6 +6,7 @@ mod check;
 mod finishing;
 mod loading;
 mod hashes;
+mod known;
 mod memory;
 mod pull;
 mod record;
@@ -25,6 +26,7 @@ pub use audit::{
 };
 pub use check::{CheckReport, FunctionCheck, FunctionWhy, check, vendor, why};
 pub use hashes::VerifyHashes;
+pub use known::{describe, look_up};
 pub use memory::catalogue;
 pub use pull::{PullReport, pull};
 pub use record::manifest;

@@ -23,6 +23,13 @@ pub struct FunctionRequest {
     pub is_image: bool,
 }
 
+impl FunctionRequest {
+    /// A lockfile by itself.
+    pub fn of(lockfile: &Path, name: String) -> Self {
+        Self { name, lockfile: lockfile.to_owned(), code: None, is_image: false }
+    }
+}
+
 pub(super) fn read_lockfile(request: &FunctionRequest) -> Result<Lockfile, Error> {
     let bytes = fs::read(&request.lockfile).map_err(|source| Error::ReadLockfile { source })?;
     let failed = |source| Error::Lockfile { path: request.lockfile.display().to_string(), source };

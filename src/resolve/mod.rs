@@ -17,5 +17,5 @@ pub use bioconductor::BIOCONDUCTOR_URL;
 pub use candidates::{Candidate, Checkout, Known, Resolution, ResolvedPackage, repository_urls, resolve};
 pub use error::ResolveError;
 pub use graph::{Graph, GraphError, Node};
-pub use index::PackageIndex;
+pub use index::{Listed, PackageIndex};
 pub use why::{Why, why};

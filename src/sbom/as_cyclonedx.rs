@@ -1,5 +1,7 @@
 //! A bill of materials to CycloneDX 1.6.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{Bom, Stamp, Subject, expression, library_expression, purl};
@@ -32,6 +34,11 @@ pub(super) fn document(bom: &Bom<'_>, stamp: &Stamp<'_>) -> Value {
         "components": components,
         "dependencies": dependencies(bom),
     });
+    let unknown = unknown(bom);
+    if !unknown.is_empty() {
+        // Silence would say that they depend on nothing.
+        document["compositions"] = json!([{ "aggregate": "unknown", "dependencies": unknown }]);
+    }
     document["serialNumber"] = serial_number(&document).into();
     document
 }
@@ -88,6 +95,7 @@ fn package(package: &Package) -> Value {
     value.extend(hashes.map(|hashes| ("hashes".to_owned(), hashes)));
     let layers = package.layers.iter().map(|layer| ("layr:layer", Some(layer.clone())));
     let others = [
+        ("layr:license", package.license.is_none().then(|| "not known".to_owned())),
         ("layr:origin", Some(package.origin.shown())),
         ("layr:tree", package.tree.map(TreeDigest::to_hex)),
         ("layr:unzippedBytes", package.unzipped_bytes.map(|bytes| bytes.to_string())),
@@ -188,7 +196,21 @@ fn dependencies(bom: &Bom<'_>) -> Value {
         needs.sort();
     }
     all.sort();
-    all.into_iter().map(|(reference, needs)| json!({ "ref": reference, "dependsOn": needs })).collect()
+    let unknown: BTreeSet<String> = unknown(bom).into_iter().collect();
+    let value = |(reference, needs): (String, Vec<String>)| {
+        if unknown.contains(&reference) {
+            json!({ "ref": reference })
+        } else {
+            json!({ "ref": reference, "dependsOn": needs })
+        }
+    };
+    all.into_iter().map(value).collect()
+}
+
+/// Packages of which nobody here knows what they need.
+fn unknown(bom: &Bom<'_>) -> Vec<String> {
+    let unknown = bom.packages.iter().filter(|package| package.dependencies.is_none());
+    unknown.map(|package| package_ref(package)).collect()
 }
 
 fn held(layer: &Layer, bom: &Bom<'_>) -> Vec<String> {

@@ -146,6 +146,10 @@ fn relationships(bom: &Bom<'_>) -> Vec<Value> {
         relate(&subject, "DEPENDS_ON", &package_id(bom.packages[at]));
     }
     for (package, needs) in bom.packages.iter().zip(bom.needs()) {
+        if package.dependencies.is_none() {
+            // Silence would say that it depends on nothing.
+            relate(&package_id(package), "DEPENDS_ON", NO_ASSERTION);
+        }
         for needed in needs.into_iter().map(|at| bom.packages[at]) {
             if needed.is_shipped {
                 relate(&package_id(package), "DEPENDS_ON", &package_id(needed));

@@ -11,13 +11,16 @@ mod accounts;
 mod advisories;
 mod against_r;
 mod against_renv;
+mod at_hand;
 mod auditing;
 mod bad_inputs;
 mod bad_tarballs;
 mod bases;
 mod binaries;
 mod boms;
+mod browser;
 mod builds;
+mod by_keyboard;
 #[path = "../../bootstrap/tests/it/cases.rs"]
 mod cases;
 mod checks;

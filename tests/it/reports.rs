@@ -124,7 +124,7 @@ fn a_thousand_packages_are_no_different() {
 }
 
 /// Packages that need up to three of those before them, in four layers.
-fn manifest(n_packages: usize) -> String {
+pub(crate) fn manifest(n_packages: usize) -> String {
     let licences = ["MIT + file LICENSE", "GPL-2 | GPL-3", "Apache License (>= 2)"];
     let digest =
         |text: &str| format!("{:0>64}", text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>());

@@ -34,6 +34,8 @@ pub(super) fn run(args: &Args, global: &Global, stdout: &mut dyn Write) -> Resul
     let services = args.subjects.services(&scope, global)?;
     let sources = args.subjects.sources(&scope, &services)?;
     pipeline::look_into(&mut scope.subjects, &sources, Risks::Skip, &services)?;
+    let repositories = scope.repositories();
+    pipeline::look_up(&mut scope.subjects, &repositories, &services)?;
     let mut listed = packages(&scope.subjects, &config.audit.licenses.clarify);
     if let Some(folder) = &args.bundle {
         let texts = pipeline::licence_texts(&sources, &services)?;

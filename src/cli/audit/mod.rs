@@ -2,7 +2,7 @@
 
 mod fleet;
 mod licenses;
-mod update;
+pub(super) mod update;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,19 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::advisories::DatabaseArgs;
 use super::inventory::{self, Inventories};
-use super::project::Settings;
 use super::sources::SourceFlags;
 use super::{Global, project};
 use crate::audit::render::{Format, Verbosity, render};
 use crate::audit::{self, AuditError, Database, Policy, Report, Subject};
 use crate::config::Config;
+use crate::diff::Advised;
 use crate::error::{Error, ExitCode};
-use crate::inventory::Form;
+use crate::inventory::Reading;
+use crate::lockfile::Lockfile;
 use crate::pipeline::{self, BuildRequest, FunctionRequest, Risks, Services, Sources};
-use crate::sys::fs;
+use crate::resolve;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -75,13 +77,8 @@ struct AuditArgs {
 /// What packages are held against, and how that is told.
 #[derive(Debug, clap::Args)]
 struct ReportArgs {
-    /// Advisories from a folder, zip or file of OSV records, instead of those of `layr audit
-    /// update`
-    #[arg(long = "db", value_name = "PATH")]
-    databases: Vec<PathBuf>,
-    /// Look for no vulnerabilities
-    #[arg(long, conflicts_with = "databases")]
-    no_vulnerabilities: bool,
+    #[command(flatten)]
+    advisories: DatabaseArgs,
     /// Form of the report
     #[arg(long, value_enum, default_value = "text")]
     format: FormatArg,
@@ -169,6 +166,8 @@ impl AuditArgs {
         let sources = self.subjects.sources(scope, services)?;
         let risks = if self.risks { Risks::Scan } else { Risks::Skip };
         pipeline::look_into(&mut scope.subjects, &sources, risks, services)?;
+        let repositories = scope.repositories();
+        pipeline::look_up(&mut scope.subjects, &repositories, services)?;
         if self.subjects.online {
             pipeline::standings(&mut scope.subjects, services)?;
         }
@@ -213,20 +212,11 @@ impl ReportArgs {
         with_debian: bool,
         services: &Services,
     ) -> Result<Option<Database>, Error> {
-        if self.no_vulnerabilities {
-            return Ok(None);
+        match self.advisories.asked(config, with_debian, Some(&services.store))? {
+            Advised::NotAsked => Ok(None),
+            Advised::NoDatabase => Err(AuditError::NoDatabase.into()),
+            Advised::Known(database) => Ok(Some(database)),
         }
-        let mut database = Database::default();
-        for path in &self.databases {
-            database.join(audit::read(path)?);
-        }
-        if self.databases.is_empty() {
-            database = audit::open(&update::sources(config), with_debian, &services.store)?;
-        }
-        if database.is_empty() {
-            return Err(AuditError::NoDatabase.into());
-        }
-        Ok(Some(database))
     }
 }
 
@@ -234,7 +224,7 @@ impl ReportArgs {
 #[derive(Debug, Default)]
 struct Scope {
     subjects: Vec<Subject>,
-    lockfiles: Vec<FunctionRequest>,
+    lockfiles: Vec<(FunctionRequest, Lockfile)>,
 }
 
 impl Scope {
@@ -263,30 +253,21 @@ impl Scope {
     }
 
     fn add(&mut self, path: &Path, function: String) -> Result<(), Error> {
-        let found = crate::inventory::read(path, &function)?;
-        let is_text = match found.form {
-            Form::Lockfile | Form::LayrLock => true,
-            Form::Manifest | Form::Layer => false,
-        };
-        let text =
-            if is_text { String::from_utf8_lossy(&fs::read(path)?).into_owned() } else { String::new() };
-        self.subjects.extend(Subject::of(&found, &path.display().to_string(), is_text.then_some(&text)));
-        if found.form == Form::Lockfile {
-            self.lockfiles.push(FunctionRequest {
-                name: function,
-                lockfile: path.to_owned(),
-                code: None,
-                is_image: false,
-            });
-        }
+        let Reading { inventory, text, lockfile } = crate::inventory::open(path, &function)?;
+        self.subjects.extend(Subject::of(&inventory, &path.display().to_string(), text.as_deref()));
+        self.lockfiles.extend(lockfile.map(|lockfile| (FunctionRequest::of(path, function), lockfile)));
         Ok(())
+    }
+
+    /// Those of the lockfiles, by their URLs.
+    fn repositories(&self) -> Vec<String> {
+        self.lockfiles.iter().flat_map(|(_, lockfile)| resolve::repository_urls(lockfile)).collect()
     }
 }
 
 impl SubjectArgs {
     fn request(&self, scope: &Scope) -> Result<(BuildRequest, Vec<(String, String)>), Error> {
-        let (config, has_config) = project::read_config()?;
-        Settings::of_sources(self.sources.clone()).request_for(scope.lockfiles.clone(), config, has_config)
+        inventory::sources_request(self.sources.clone(), &scope.lockfiles)
     }
 
     /// Without --online, no request leaves this machine.
@@ -299,7 +280,7 @@ impl SubjectArgs {
     fn sources(&self, scope: &Scope, services: &Services) -> Result<Sources, Error> {
         let mut sources = pipeline::known_sources(&scope.subjects, services)?;
         let (request, _) = self.request(scope)?;
-        sources.extend(pipeline::sources(&request, services)?);
+        sources.extend(pipeline::sources(&scope.lockfiles, &request, services)?);
         Ok(sources)
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 /// Those that layr knows, with what layr.toml says of them, by name.
-pub(super) fn sources(config: &Config) -> Vec<(String, String)> {
+pub(in super::super) fn sources(config: &Config) -> Vec<(String, String)> {
     let known = SOURCES.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned()));
     let mut sources: BTreeMap<String, String> = known.collect();
     sources.extend(config.audit.sources.clone());
