@@ -91,6 +91,9 @@ pub struct ManifestLibrary {
     pub source: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_version: Option<String>,
+    /// The form of these packages and the distribution; absent where the base does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     pub licenses: Vec<String>,
 }
 

@@ -170,8 +170,9 @@ impl Check<'_> {
                 found.extend(matches.into_iter().map(vulnerable));
             }
             _ if database.is_some() => {
+                let of = library.system.as_ref().map(|system| format!(" of {system}")).unwrap_or_default();
                 let message =
-                    format!("`{}` is of a system package that no advisories are known of", library.name);
+                    format!("`{}` is of a system package{of} that no advisories are known of", library.name);
                 found.push(Finding::new(Rule::NotCovered, message));
             }
             _ => {}

@@ -80,6 +80,8 @@ pub struct AuditedLibrary {
     pub source: Option<(String, String)>,
     pub licences: Vec<String>,
     pub layers: Vec<String>,
+    /// The form of the system's packages and the distribution, where it is said.
+    pub system: Option<String>,
 }
 
 impl Audited {
@@ -105,6 +107,11 @@ impl Subject {
     pub fn of(inventory: &Inventory, path: &str, text: Option<&str>) -> Vec<Self> {
         let lines = text.map(lines_of).unwrap_or_default();
         let debian = inventory.base.as_ref().and_then(|base| debian_release(&base.recipe));
+        // Of a base that is an image or a folder, its own word.
+        let systems =
+            || inventory.libraries.iter().filter_map(|library| library.owner.as_ref()?.system.as_deref());
+        let debian =
+            debian.or_else(|| systems().find_map(|said| said.strip_prefix("deb/debian-")).map(str::to_owned));
         let one = |function: Option<&str>| {
             let is_of = |functions: &std::collections::BTreeSet<String>| {
                 function.is_none_or(|function| functions.contains(function))
@@ -179,6 +186,7 @@ fn audited_library(library: &Library) -> AuditedLibrary {
         name: library.name.clone(),
         source: owner.map(|owner| (owner.source.clone(), owner.source_version.clone())),
         licences: library.licenses.clone(),
+        system: owner.and_then(|owner| owner.system.clone()),
         layers: library.layers.iter().cloned().collect(),
     }
 }

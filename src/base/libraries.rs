@@ -4,27 +4,31 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::rpm::{Asking, DPKG, libraries, list_of};
 use super::{Base, BaseError};
 use crate::engine::{Engine, Root};
-use crate::store::Store;
 use crate::sys::fs;
 use crate::sys::interrupt::Interrupt;
 use crate::target::{RPM_LIST, RPM_QUERY};
 
 /// What is copied beside libraries and R: where the loader looks, who owns what, and what the
 /// runtime layer takes from elsewhere.
-const RECORDS: [&str; 11] = [
+const RECORDS: [&str; 15] = [
     "etc/ld.so.conf",
+    "etc/os-release",
     "etc/alternatives/",
     "etc/R/",
     "etc/pki/",
     "etc/ssl/certs/ca-certificates.crt",
+    "usr/lib/os-release",
+    "usr/lib/sysimage/rpm/",
     "usr/share/R/share/",
     "usr/share/common-licenses/",
     "usr/share/doc/",
     "usr/share/licenses/",
     "usr/share/zoneinfo/",
     "var/lib/dpkg/",
+    "var/lib/rpm/",
 ];
 
 impl Base {
@@ -36,10 +40,11 @@ impl Base {
     pub fn copied_libraries(
         &self,
         engine: &Engine,
-        store: &Store,
+        asking: Asking<'_>,
         interrupt: &Interrupt,
     ) -> Result<PathBuf, BaseError> {
-        let place = store.base_folder(self.digest).join("system-3");
+        let store = asking.store;
+        let place = store.base_folder(self.digest).join("system-4");
         if fs::exists(&place) {
             return Ok(place);
         }
@@ -52,12 +57,17 @@ impl Base {
                 copy(stream, (temp.path(), self.r_home.trim_matches('/')))
             })
             .map_err(|source| BaseError::Export { recipe: self.recipe.clone(), source })?;
-        if !fs::exists(&temp.path().join("var/lib/dpkg/status"))
-            && let Ok(list) = container.output(image, &RPM_QUERY)
-        {
-            let libraries: String =
-                list.lines().filter(|line| line.contains(".so")).flat_map(|line| [line, "\n"]).collect();
-            fs::write_atomic(&temp.path().join(RPM_LIST), libraries.as_bytes())?;
+        if !fs::exists(&temp.path().join(DPKG)) {
+            // Its own `rpm` knows its records best; small images have none.
+            let list = match container.output(image, &RPM_QUERY) {
+                Ok(list) => Some(libraries(&list)),
+                Err(_) => list_of(temp.path(), &self.recipe, asking)?,
+            };
+            if let Some(list) = list {
+                let place = temp.path().join(RPM_LIST);
+                fs::create_dir_all(fs::parent(&place))?;
+                fs::write_atomic(&place, list.as_bytes())?;
+            }
         }
         fs::create_dir_all(fs::parent(&place))?;
         fs::rename(temp.path(), &place)?;

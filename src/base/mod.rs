@@ -13,6 +13,7 @@ mod error;
 mod image;
 mod libraries;
 mod recipe;
+mod rpm;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use error::BaseError;
 pub use image::host_architecture;
 pub use recipe::{InvalidRecipe, Recipe};
+pub use rpm::Asking;
 pub use system::{System, system};
 
 use crate::engine::{Container, Engine, Root};

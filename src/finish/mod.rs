@@ -20,7 +20,7 @@ use crate::sys::hash::sha256_of_list;
 use crate::target::{self, LIBRARIES, Owner, Policy, RootFs, System};
 
 /// Part of every key: another way of doing it, other trees.
-const VERSION: &str = "layr finish 2";
+const VERSION: &str = "layr finish 3";
 
 /// What trees are finished with.
 #[derive(Clone, Copy)]
@@ -154,6 +154,8 @@ fn key(
         site.base_digest.to_hex(),
         site.policy.render(),
     ];
+    // Without it, who owns a library is not known, and may be the next time.
+    parts.extend(site.base.rpm_list().map(|_| "owners by rpm".to_owned()));
     parts.extend(profile.parts());
     parts.extend(provided.iter().map(|name| format!("provided {name}")));
     sha256_of_list(&parts)
@@ -227,19 +229,22 @@ fn library_record(
         tree = site.store.put_tree(&entries)?;
         unzipped_bytes += n_bytes;
     }
-    let owner = owner.map(|Owner { package, version, source, source_version, licenses }| OwnerRecord {
-        package: package.clone(),
-        version: version.clone(),
-        source: source.clone(),
-        source_version: source_version.clone(),
-        licenses: licenses.clone(),
-    });
+    let owner =
+        owner.map(|Owner { package, version, source, source_version, licenses, system }| OwnerRecord {
+            system: system.clone(),
+            package: package.clone(),
+            version: version.clone(),
+            source: source.clone(),
+            source_version: source_version.clone(),
+            licenses: licenses.clone(),
+        });
     Ok(LibraryRecord { name, soname, path, tree: tree.to_hex(), unzipped_bytes, needs, owner })
 }
 
 fn owner(record: &OwnerRecord) -> Owner {
-    let OwnerRecord { package, version, source, source_version, licenses } = record;
+    let OwnerRecord { package, version, source, source_version, licenses, system } = record;
     Owner {
+        system: system.clone(),
         package: package.clone(),
         version: version.clone(),
         source: source.clone(),

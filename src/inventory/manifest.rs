@@ -92,6 +92,7 @@ fn library(found: &ManifestLibrary) -> Library {
         name: found.name.clone(),
         soname: Some(found.soname.clone()),
         owner: owner.map(|(name, version)| SystemPackage {
+            system: found.system.clone(),
             source: found.source.clone().unwrap_or_else(|| name.clone()),
             source_version: found.source_version.clone().unwrap_or_else(|| version.clone()),
             name,

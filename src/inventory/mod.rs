@@ -129,6 +129,8 @@ pub struct SystemPackage {
     /// an older layers.json does not say.
     pub source: String,
     pub source_version: String,
+    /// The form of its packages and the distribution, e.g. `deb/debian-13`, where it is said.
+    pub system: Option<String>,
 }
 
 impl Inventory {

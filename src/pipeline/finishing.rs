@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Services;
 use super::run::Run;
 use super::select::Needs;
-use crate::base::Base;
+use crate::base::{Asking, Base};
 use crate::build::BuiltPackage;
 use crate::error::Error;
 use crate::finish::{self, Finished, Part, Site};
@@ -22,12 +22,13 @@ pub(super) struct Finishing {
 
 impl Run<'_> {
     pub(super) fn finishing(&self, base: &Base) -> Result<Finishing, Error> {
-        let Services { store, interrupt, .. } = self.services;
-        let root = match base.rootfs() {
-            Some(rootfs) => rootfs.to_owned(),
-            None => base.copied_libraries(self.engine()?, store, interrupt)?,
+        let Services { store, interrupt, report, search_path, .. } = self.services;
+        let asking = Asking { store, report: &**report, search_path };
+        let (root, rpm_list) = match base.rootfs() {
+            Some(rootfs) => (rootfs.to_owned(), base.rpm_list(rootfs, asking)?),
+            None => (base.copied_libraries(self.engine()?, asking, interrupt)?, None),
         };
-        let rootfs = RootFs::open(&root, base.arch)?;
+        let rootfs = RootFs::open(&root, base.arch)?.with_rpm_list(rpm_list);
         let policy = self.request.target.policy(&base.recipe, &rootfs)?;
         let r_libraries = rootfs.names_in(&format!("{}/lib", base.r_home))?;
         Ok(Finishing { rootfs, policy, r_libraries })

@@ -127,6 +127,7 @@ fn libraries_of(layer: &Layer, function: &FunctionReport) -> Vec<ManifestLibrary
             version: library.owner.as_ref().map(|owner| owner.version.clone()),
             source: library.owner.as_ref().map(|owner| owner.source.clone()),
             source_version: library.owner.as_ref().map(|owner| owner.source_version.clone()),
+            system: library.owner.as_ref().and_then(|owner| owner.system.clone()),
             licenses: library.owner.as_ref().map(|owner| owner.licenses.clone()).unwrap_or_default(),
         })
         .collect()

@@ -40,25 +40,33 @@ pub(super) fn of_r(version: &str) -> Option<String> {
     of_type("generic", "R", version, &[])
 }
 
-/// Of what the base's system calls a package: Amazon Linux's where the base is of that, else
-/// Debian's.
+/// Of what the base's system calls a package; `None` where nobody says which system that is.
 pub(super) fn of_system(owner: &SystemPackage, inventory: &Inventory) -> Option<String> {
-    let recipe = inventory.base.as_ref().map(|base| base.recipe.as_str());
-    let first = |recipe: &str| recipe.split(['+', ' ']).next().unwrap_or_default().to_owned();
-    let (kind, namespace, arch, distro) = if recipe.is_some_and(|recipe| first(recipe) == "al2023") {
-        let arch = inventory.arch.map(|arch| match arch {
-            Architecture::X86_64 => "x86_64",
-            Architecture::Arm64 => "aarch64",
-        });
-        ("rpm", "amzn", arch, Some("amzn-2023".to_owned()))
-    } else {
-        let suite = recipe.and_then(|recipe| recipe.strip_prefix("debian:"));
-        ("deb", "debian", inventory.arch.map(Architecture::oci), suite.map(first))
+    let recipe = inventory.base.as_ref().map_or("", |base| base.recipe.as_str());
+    let recipe = recipe.split(['+', ' ']).next().unwrap_or_default();
+    let (kind, id, distro) = match (recipe, owner.system.as_deref().and_then(|said| said.split_once('/'))) {
+        ("al2023", _) => ("rpm", "amzn", Some("amzn-2023")),
+        (recipe, _) if recipe.starts_with("debian:") => ("deb", "debian", recipe.strip_prefix("debian:")),
+        (_, Some((kind @ ("deb" | "rpm"), distro))) => {
+            (if kind == "deb" { "deb" } else { "rpm" }, distro.split('-').next()?, Some(distro))
+        }
+        _ => return None,
     };
-    let qualifiers = [("arch", arch.map(str::to_owned)), ("distro", distro)];
-    let qualifiers: Vec<_> = qualifiers.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let of_rpm = |arch: Architecture| match arch {
+        Architecture::X86_64 => "x86_64",
+        Architecture::Arm64 => "aarch64",
+    };
+    let arch = inventory.arch.map(|arch| if kind == "rpm" { of_rpm(arch) } else { arch.oci() });
+    // Package URLs have the epoch of an RPM package elsewhere, that of Debian's in the version.
+    let (epoch, version) = match owner.version.split_once(':') {
+        Some((epoch, version)) if kind == "rpm" => (Some(epoch), version),
+        Some(_) | None => (None, owner.version.as_str()),
+    };
+    let qualifiers = [("arch", arch), ("distro", distro), ("epoch", epoch)];
+    let qualifiers: Vec<_> =
+        qualifiers.into_iter().filter_map(|(key, value)| Some((key, value?.to_owned()))).collect();
     let mut url = PackageUrl::new(kind, owner.name.as_str()).ok()?;
-    url.with_namespace(namespace).ok()?.with_version(owner.version.as_str()).ok()?;
+    url.with_namespace(id).ok()?.with_version(version).ok()?;
     qualified(url, &qualifiers)
 }
 

@@ -80,6 +80,8 @@ pub struct OwnerRecord {
     pub source: String,
     pub source_version: String,
     pub licenses: Vec<String>,
+    #[serde(default)]
+    pub system: Option<String>,
 }
 
 /// Layers whose packages load, all of them.

@@ -29,7 +29,7 @@ pub use owner::{Owner, copyright, owners};
 pub use policy::{Policy, PolicyError, is_glibc};
 pub use repair::{LIBRARIES, Repaired, Vendored, members, repair};
 pub use rootfs::{RootFs, SystemLibrary};
-pub use rpm::{RPM_LIST, RPM_QUERY};
+pub use rpm::{RPM_LIST, RPM_QUERY, RPM_RECORD_FILES, RPM_RECORDS};
 
 #[cfg(test)]
 mod tests;

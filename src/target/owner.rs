@@ -2,6 +2,7 @@
 //! in a layer: by Debian's own records, which every Debian system has, or by what RPM says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::rpm::{self, RPM_LIST};
 use super::{RootFs, TargetError};
@@ -18,6 +19,9 @@ pub struct Owner {
     /// As its copyright file has them, each once; empty where it has none that a program
     /// can read.
     pub licenses: Vec<String>,
+    /// The form of its packages and the distribution, as package URLs have them, e.g.
+    /// `deb/debian-13` or `rpm/amzn-2023`.
+    pub system: Option<String>,
 }
 
 /// The owners of files, by path relative to the root. What nobody owns is left out, and so
@@ -28,8 +32,10 @@ pub struct Owner {
 /// Where the records are there and cannot be read.
 pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<String, Owner>, TargetError> {
     let info = rootfs.path().join("var/lib/dpkg/info");
-    if let Some(list) = fs::read_if_there(&rootfs.path().join(RPM_LIST))? {
-        return Ok(rpm::owners(paths, &String::from_utf8_lossy(&list)));
+    let list = rootfs.rpm_list().map_or_else(|| rootfs.path().join(RPM_LIST), Path::to_owned);
+    if let Some(list) = fs::read_if_there(&list)? {
+        let system = system("rpm", rootfs)?;
+        return Ok(rpm::owners(paths, &String::from_utf8_lossy(&list), system.as_deref()));
     }
     if paths.is_empty() || !fs::is_dir(&info) {
         return Ok(BTreeMap::new());
@@ -52,6 +58,7 @@ pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<Stri
     let status = fs::read_if_there(&rootfs.path().join("var/lib/dpkg/status"))?.unwrap_or_default();
     let status = String::from_utf8_lossy(&status);
     let installed = installed(&status);
+    let system = system("deb", rootfs)?;
     let owned = packages.into_iter().map(|(path, package)| {
         let mut owner = installed.get(package.as_str()).cloned().unwrap_or_else(|| Owner {
             source: package.clone(),
@@ -59,11 +66,35 @@ pub fn owners(paths: &BTreeSet<String>, rootfs: &RootFs) -> Result<BTreeMap<Stri
             version: String::new(),
             source_version: String::new(),
             licenses: Vec::new(),
+            system: None,
         });
         owner.licenses = licenses(&owner.package, rootfs)?;
+        owner.system.clone_from(&system);
         Ok((path, owner))
     });
     owned.collect()
+}
+
+/// The distribution, by the file that says it (os-release).
+fn system(form: &str, rootfs: &RootFs) -> Result<Option<String>, TargetError> {
+    for place in ["etc/os-release", "usr/lib/os-release"] {
+        let Some(path) = rootfs.resolve(place)? else { continue };
+        let text = fs::read(&path)?;
+        return Ok(distribution(&String::from_utf8_lossy(&text)).map(|named| format!("{form}/{named}")));
+    }
+    Ok(None)
+}
+
+/// `debian-13`; without a release where there is none, as Debian's unstable has none.
+fn distribution(text: &str) -> Option<String> {
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        (!value.is_empty() && value.chars().all(is_safe)).then_some(value)
+    };
+    let id = field("ID")?;
+    Some(field("VERSION_ID").map_or_else(|| id.to_owned(), |release| format!("{id}-{release}")))
 }
 
 /// By package, from dpkg's record of what is installed.
@@ -86,6 +117,7 @@ fn installed(status: &str) -> BTreeMap<&str, Owner> {
             source: source.to_owned(),
             source_version: source_version.to_owned(),
             licenses: Vec::new(),
+            system: None,
         };
         owners.insert(package, owner);
     }
@@ -121,6 +153,24 @@ fn licenses(package: &str, rootfs: &RootFs) -> Result<Vec<String>, TargetError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_is_told_by_its_own_file() {
+        let cases = [
+            ("ID=debian\nVERSION_ID=\"13\"\n", Some("debian-13")),
+            (
+                "NAME=\"Amazon Linux\"\nVERSION=\"2023\"\nID=\"amzn\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"2023\"\n",
+                Some("amzn-2023"),
+            ),
+            ("ID=debian\nVERSION_CODENAME=forky\n", Some("debian")),
+            ("ID='rocky'\nVERSION_ID='9.3'\n", Some("rocky-9.3")),
+            ("ID=\"a/b?c\"\n", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(distribution(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_source_of_a_package_is_its_own_name_where_dpkg_names_none() {

@@ -37,6 +37,8 @@ pub struct RootFs {
     folders: Vec<String>,
     /// Those that were read, by path: many packages need the same few.
     read: Mutex<BTreeMap<PathBuf, Option<Arc<SystemLibrary>>>>,
+    /// What `rpm` said of who owns what, where that lies elsewhere.
+    rpm_list: Option<PathBuf>,
 }
 
 /// A library of a root file system.
@@ -63,11 +65,22 @@ impl RootFs {
         if !fs::is_dir(root) {
             return Err(TargetError::NoRootFs { path: root.to_owned() });
         }
-        let mut rootfs = Self { root: root.to_owned(), arch, folders: Vec::new(), read: Mutex::default() };
+        let (folders, read) = (Vec::new(), Mutex::default());
+        let mut rootfs = Self { root: root.to_owned(), arch, folders, read, rpm_list: None };
         let mut folders = rootfs.configured("etc/ld.so.conf", 0)?;
         folders.extend(FOLDERS.map(str::to_owned));
         rootfs.folders = folders;
         Ok(rootfs)
+    }
+
+    /// With a list of who owns what.
+    #[must_use]
+    pub fn with_rpm_list(self, rpm_list: Option<PathBuf>) -> Self {
+        Self { rpm_list, ..self }
+    }
+
+    pub fn rpm_list(&self) -> Option<&Path> {
+        self.rpm_list.as_deref()
     }
 
     pub fn architecture(&self) -> Architecture {

@@ -11,21 +11,26 @@ pub const RPM_QUERY: [&str; 4] = [
     "rpm",
     "-qa",
     "--queryformat",
-    "[%{FILENAMES}\\t%{=NAME}\\t%{=VERSION}-%{=RELEASE}\\t%{=SOURCERPM}\\t%{=LICENSE}\\n]",
+    "[%{FILENAMES}\\t%{=NAME}\\t%{=EPOCHNUM}:%{=VERSION}-%{=RELEASE}\\t%{=SOURCERPM}\\t%{=LICENSE}\\n]",
 ];
+
+/// Where systems keep the records that `rpm` reads, and the file in there by which they are
+/// known.
+pub const RPM_RECORDS: [&str; 3] = ["usr/lib/sysimage/rpm", "var/lib/rpm", "usr/share/rpm"];
+pub const RPM_RECORD_FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
 
 /// Where the list lies in a folder of a base's libraries.
 pub const RPM_LIST: &str = "var/lib/rpm/files.tsv";
 
 /// The owners of files, by path relative to the root.
-pub(super) fn owners(paths: &BTreeSet<String>, list: &str) -> BTreeMap<String, Owner> {
+pub(super) fn owners(paths: &BTreeSet<String>, list: &str, system: Option<&str>) -> BTreeMap<String, Owner> {
     let mut owners = BTreeMap::new();
     for (path, owner) in list.lines().filter_map(line) {
         // Lists may name folders as they were before /lib64 became a link to /usr/lib64.
         let path = path.trim_start_matches('/');
         for path in [path.to_owned(), format!("usr/{path}")] {
             if paths.contains(&path) {
-                owners.insert(path, owner.clone());
+                owners.insert(path, Owner { system: system.map(str::to_owned), ..owner.clone() });
             }
         }
     }
@@ -36,6 +41,8 @@ fn line(line: &str) -> Option<(&str, Owner)> {
     let mut fields = line.split('\t');
     let (path, package, version) = (fields.next()?, fields.next()?, fields.next()?);
     let (source, licence) = (fields.next()?, fields.next()?);
+    // An epoch of none is not written.
+    let version = version.strip_prefix("0:").unwrap_or(version);
     // openssl-3.0.8-1.amzn2023.0.20.src.rpm
     let parts = source.strip_suffix(".src.rpm").and_then(|stem| {
         let (rest, release) = stem.rsplit_once('-')?;
@@ -50,6 +57,7 @@ fn line(line: &str) -> Option<(&str, Owner)> {
         source,
         source_version,
         licenses: licenses.into_iter().map(str::to_owned).collect(),
+        system: None,
     };
     Some((path, owner))
 }
@@ -59,24 +67,25 @@ mod tests {
     use super::*;
 
     /// As rpm 4.18 prints it.
-    const LIST: &str = "/usr/lib64/libssl.so.3.0.8\topenssl-libs\t3.0.8-1.amzn2023.0.20\topenssl-3.0.8-1.amzn2023.0.20.src.rpm\tApache-2.0\n\
-        /lib64/libx.so.1.2\txlibs\t1.2-3.amzn2023.0.1\tlibx-1.2-3.amzn2023.0.1.src.rpm\tLGPL-2.1-or-later AND MIT\n\
+    const LIST: &str = "/usr/lib64/libssl.so.3.0.8\topenssl-libs\t1:3.0.8-1.amzn2023.0.20\topenssl-3.0.8-1.amzn2023.0.20.src.rpm\tApache-2.0\n\
+        /lib64/libx.so.1.2\txlibs\t0:1.2-3.amzn2023.0.1\tlibx-1.2-3.amzn2023.0.1.src.rpm\tLGPL-2.1-or-later AND MIT\n\
         /usr/lib64/liby.so\town\t1-1\t(none)\tMIT\n";
 
     #[test]
     fn a_library_s_package_source_and_licences_are_those_that_rpm_names() {
         let paths =
             ["usr/lib64/libssl.so.3.0.8", "usr/lib64/libx.so.1.2", "usr/lib64/liby.so", "usr/lib64/z.so"];
-        let found = owners(&paths.map(str::to_owned).into(), LIST);
+        let found = owners(&paths.map(str::to_owned).into(), LIST, Some("rpm/amzn-2023"));
         let told: Vec<String> = found
             .into_iter()
             .map(|(path, owner)| {
-                let Owner { package, version, source, source_version, licenses } = owner;
+                let Owner { package, version, source, source_version, licenses, system } = owner;
+                assert_eq!(system.as_deref(), Some("rpm/amzn-2023"));
                 format!("{path}: {package} {version} of {source} {source_version}, {}", licenses.join(" & "))
             })
             .collect();
         let expected = [
-            "usr/lib64/libssl.so.3.0.8: openssl-libs 3.0.8-1.amzn2023.0.20 of openssl 3.0.8-1.amzn2023.0.20, Apache-2.0",
+            "usr/lib64/libssl.so.3.0.8: openssl-libs 1:3.0.8-1.amzn2023.0.20 of openssl 3.0.8-1.amzn2023.0.20, Apache-2.0",
             "usr/lib64/libx.so.1.2: xlibs 1.2-3.amzn2023.0.1 of libx 1.2-3.amzn2023.0.1, LGPL-2.1-or-later & MIT",
             "usr/lib64/liby.so: own 1-1 of own 1-1, MIT",
         ];

@@ -51,6 +51,7 @@ mod real_packages;
 mod reports;
 mod requirements;
 mod risks;
+mod rpm_bases;
 mod runtime;
 mod sandboxes;
 mod serving;
