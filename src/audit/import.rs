@@ -42,11 +42,11 @@ pub(super) fn of_path(path: &Path, place: &Place<'_>) -> Result<(Origin, Texts),
         reading.folder(path, "", 0)?;
         return reading.finish();
     }
-    let n_bytes = fs::followed_metadata(path)?.len();
-    if n_bytes > ZIP_BYTES {
-        return Err(reading.too_large(format!("it has {}", human_bytes(n_bytes)), human_bytes(ZIP_BYTES)));
-    }
-    of_bytes(&fs::read(path)?, place)
+    // What it says of its size is nothing where it is a pipe or a device.
+    let Some(bytes) = fs::read_at_most(path, ZIP_BYTES)? else {
+        return Err(reading.too_large("it has more bytes".to_owned(), human_bytes(ZIP_BYTES)));
+    };
+    of_bytes(&bytes, place)
 }
 
 /// Reads a zip of records, or a single one.
@@ -87,16 +87,26 @@ impl<'a> Reading<'a> {
         for entry in fs::sorted_entries(folder)? {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{within}{name}");
-            // Not by way of links: they may lead around in a circle.
-            let metadata = fs::metadata(&entry.path())?;
-            if metadata.is_dir() && depth < DEPTH && !name.starts_with('.') {
-                self.folder(&entry.path(), &format!("{path}/"), depth + 1)?;
+            let is_link = fs::metadata(&entry.path())?.is_symlink();
+            let Ok(metadata) = fs::followed_metadata(&entry.path()) else {
+                if is_record(&path) {
+                    self.count(0)?;
+                    self.skip(&path, "it is a link that leads nowhere".to_owned());
+                }
+                continue;
+            };
+            if metadata.is_dir() && !name.starts_with('.') {
+                // Links to folders may lead around in a circle.
+                match (is_link, depth < DEPTH) {
+                    (false, true) => self.folder(&entry.path(), &format!("{path}/"), depth + 1)?,
+                    (true, _) => self.skip(&path, "it is a link to a folder, and not followed".to_owned()),
+                    (false, false) => self.skip(&path, format!("it lies below more than {DEPTH} folders")),
+                }
             } else if metadata.is_file() && is_record(&path) {
                 self.count(metadata.len())?;
-                if metadata.len() > RECORD_BYTES {
-                    self.skip(&path, too_long());
-                } else {
-                    self.record(&path, &fs::read(&entry.path())?);
+                match fs::read_at_most(&entry.path(), RECORD_BYTES)? {
+                    Some(bytes) => self.record(&path, &bytes),
+                    None => self.skip(&path, too_long()),
                 }
             }
         }

@@ -18,6 +18,8 @@ pub enum InventoryError {
     Manifest(#[from] ManifestError),
     #[error("`{path}` is not a zip that can be read")]
     Zip { path: String, source: Box<zip::result::ZipError> },
+    #[error("`{path}` has {limit} bytes or more, as no lockfile or layers.json has")]
+    TooMuch { path: String, limit: u64 },
     #[error("`{entry}` of `{path}` has more than {limit} bytes")]
     TooLarge { path: String, entry: String, limit: u64 },
     #[error("`{entry}` of `{path}` is not as layr or R writes it: {detail}")]
@@ -45,6 +47,7 @@ impl InventoryError {
             Self::Lockfile { source, .. } => return source.hint(),
             Self::LayrLock(error) => return error.hint(),
             Self::Manifest(error) => return Some(error.hint()),
+            Self::TooMuch { .. } => KINDS,
             Self::Zip { .. } => "download or build it again",
             Self::TooLarge { .. } | Self::Entry { .. } | Self::Disagrees { .. } => {
                 "do not trust this layer: build it again from its lockfile"

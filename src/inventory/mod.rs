@@ -182,6 +182,9 @@ impl Package {
     }
 }
 
+/// Of what is no zip: lockfiles of a thousand packages have a few megabytes.
+const TEXT_BYTES: u64 = 256 << 20;
+
 /// Reads what lies at `path`, whichever of these it is; all but zips may come from a pipe.
 /// `function` is what a lockfile's packages are for.
 ///
@@ -216,7 +219,10 @@ pub fn open(path: &Path, function: &str) -> Result<Reading, InventoryError> {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         return layer::read(file, &name, &stem).map(without_text);
     }
-    file.read_to_end(&mut bytes).map_err(fs::at("read", path))?;
+    file.take(TEXT_BYTES).read_to_end(&mut bytes).map_err(fs::at("read", path))?;
+    if bytes.len() as u64 >= TEXT_BYTES {
+        return Err(InventoryError::TooMuch { path: name, limit: TEXT_BYTES });
+    }
     if Manifest::is_one(&bytes) {
         return manifest::inventory(&Manifest::parse(&bytes, &name)?).map(without_text);
     }

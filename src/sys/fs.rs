@@ -51,6 +51,14 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, PathError> {
     }
 }
 
+/// The bytes of a file, a pipe or a device; `None` where there are more than `limit`.
+pub fn read_at_most(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, PathError> {
+    let mut bytes = Vec::new();
+    let mut file = open(path)?.take(limit.saturating_add(1));
+    file.read_to_end(&mut bytes).map_err(at("read", path))?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
 pub fn open(path: &Path) -> Result<File, PathError> {
     File::open(path).map_err(at("open", path))
 }

@@ -86,7 +86,7 @@ impl Browser {
     }
 
     fn receive(&mut self) -> Value {
-        self.from.recv_timeout(PATIENCE).expect("the browser says something")
+        self.from.recv_timeout(PATIENCE).unwrap()
     }
 
     fn call(&mut self, method: &str, params: &Value) -> Value {

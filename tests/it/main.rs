@@ -29,6 +29,7 @@ mod cloud;
 mod conformance;
 mod credentials;
 mod crowds;
+mod databases;
 mod deploying;
 mod emitting;
 mod farming;

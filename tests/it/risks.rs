@@ -123,7 +123,9 @@ fn databases_of_lazy_loading_are_looked_into_object_by_object() {
         let (objects, index) = (hex::decode(objects).unwrap(), hex::decode(index).unwrap());
         let said_of = |files: &[(&str, &[u8])]| {
             let mut scan = Scan::default();
-            files.iter().for_each(|(path, bytes)| scan.file(path, bytes));
+            for (path, bytes) in files {
+                scan.file(path, bytes);
+            }
             scan.finish().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
         let said = said_of(&[("data/Rdata.rdb", &objects), ("data/Rdata.rdx", &index)]);

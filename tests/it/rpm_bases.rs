@@ -76,12 +76,12 @@ fn a_library_says_which_rpm_package_of_which_system_it_is_of() {
     let world = World::new();
     let Some(root) = root(&world) else { return };
     let package = SourcePackage::new("tiny1", &[])
-        .file("NAMESPACE", "useDynLib(tiny1, .registration = FALSE)\nexport(number)\n")
-        .file("R/code.R", "number <- function() .Call(\"number\")\n")
+        .file("NAMESPACE", "useDynLib(tiny1, c_number)\nexport(number)\n")
+        .file("R/code.R", "number <- function() .Call(c_number)\n")
         .file("src/Makevars", "PKG_LIBS = -ltinyrpm\n")
         .file(
             "src/code.c",
-            "#include <Rinternals.h>\nint tiny_number(void);\nSEXP number(void) { return ScalarInteger(tiny_number()); }\n",
+            "#include <Rinternals.h>\nint tiny_number(void);\nSEXP c_number(void) { return ScalarInteger(tiny_number()); }\n",
         );
     world.publish(&package);
     world.lock(&["tiny1"]);
