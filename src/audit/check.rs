@@ -37,6 +37,7 @@ pub fn check(request: &Request<'_>) -> Report {
     for origin in request.database.iter().flat_map(|database| database.origins()) {
         check.origin(origin);
     }
+    check.nothing_to_match();
     check.ignores();
     Report {
         schema: Report::SCHEMA,
@@ -55,7 +56,8 @@ fn today(now: Timestamp) -> Date {
 }
 
 fn coverage(subject: &Subject, database: Option<&Database>) -> Coverage {
-    let is_covered = |package: &&Audited| database.is_some() && package.source == Source::Covered;
+    let has_packages = database.is_some_and(Database::has_packages);
+    let is_covered = |package: &&Audited| has_packages && package.source == Source::Covered;
     let debian = subject.debian.as_deref();
     let is_known = debian.zip(database).is_some_and(|(release, database)| database.has_debian(release));
     let has_source = |library: &&AuditedLibrary| is_known && library.source.is_some();
@@ -205,6 +207,27 @@ impl Check<'_> {
             finding.version = Some(r.to_string());
         }
         found
+    }
+
+    /// A database without a word on packages of R finds nothing in them, which is not to pass
+    /// for nothing being there.
+    fn nothing_to_match(&mut self) {
+        let n_packages: usize = self.request.subjects.iter().map(|subject| subject.packages.len()).sum();
+        if n_packages == 0 || self.request.database.is_none_or(Database::has_packages) {
+            return;
+        }
+        let message = "there are no advisories of packages of CRAN or Bioconductor in what was asked";
+        let mut finding = Finding::new(Rule::NotCovered, message.to_owned());
+        finding.package = Some("all packages".to_owned());
+        let paths = self.request.subjects.iter().map(|subject| Place {
+            path: subject.path.clone(),
+            function: subject.function.clone(),
+            line: None,
+            layers: Vec::new(),
+        });
+        for place in paths {
+            self.keep(vec![finding.clone()], &place);
+        }
     }
 
     fn origin(&mut self, origin: &Origin) {

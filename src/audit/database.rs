@@ -76,6 +76,11 @@ impl Database {
         affecting(&self.advisories(&[Ecosystem::Debian(release.to_owned())], package), version)
     }
 
+    /// Whether anything is known of packages of R.
+    pub(super) fn has_packages(&self) -> bool {
+        self.sources.iter().any(|(_, texts)| !texts.r.is_empty())
+    }
+
     /// Whether anything is known of that release of Debian.
     pub(super) fn has_debian(&self, release: &str) -> bool {
         let prefix = format!("{}/", Ecosystem::Debian(release.to_owned()));

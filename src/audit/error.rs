@@ -12,6 +12,8 @@ pub enum AuditError {
     Nothing { what: String },
     #[error("`{place}` has no records of advisories")]
     NoRecords { place: String },
+    #[error("`{place}` has no record that is of use, of {n_records}; `{record}`: {reason}")]
+    Useless { place: String, n_records: usize, record: String, reason: String },
     #[error("`{place}` is no database of advisories: {what} than the {limit} that one may have")]
     TooLarge { place: String, what: String, limit: String },
     #[error("`{place}` is not a zip that can be read: {detail}")]
@@ -34,7 +36,7 @@ impl AuditError {
                 "run `layr audit update`, name a database with --db, or go without with --no-vulnerabilities"
             }
             Self::Nothing { .. } => "name a lockfile, layr.lock, layers.json, or the zip of a layer",
-            Self::NoRecords { .. } | Self::Zip { .. } => {
+            Self::NoRecords { .. } | Self::Useless { .. } | Self::Zip { .. } => {
                 "name a zip or folder of OSV records, such as https://osv.dev has for each ecosystem"
             }
             Self::TooLarge { .. } => "name the records of CRAN, Bioconductor and Debian alone",

@@ -67,6 +67,8 @@ struct Reading<'a> {
     advisories: Vec<Advisory>,
     newest: Option<String>,
     n_records: usize,
+    /// Those of them that are records of the OSV schema.
+    n_read: usize,
     total_bytes: u64,
     skipped: Vec<Skipped>,
 }
@@ -78,6 +80,7 @@ impl<'a> Reading<'a> {
             advisories: Vec::new(),
             newest: None,
             n_records: 0,
+            n_read: 0,
             total_bytes: 0,
             skipped: Vec::new(),
         }
@@ -174,6 +177,7 @@ impl<'a> Reading<'a> {
         };
         match read {
             Ok(read) => {
+                self.n_read += 1;
                 let is_later =
                     |newest: &String| super::database::time(newest) < super::database::time(&read.modified);
                 if self.newest.as_ref().is_none_or(is_later) {
@@ -195,6 +199,14 @@ impl<'a> Reading<'a> {
             return Err(AuditError::NoRecords { place: self.place.shown.to_owned() });
         }
         self.skipped.sort();
+        if let (0, Some(first)) = (self.n_read, self.skipped.first()) {
+            return Err(AuditError::Useless {
+                place: self.place.shown.to_owned(),
+                n_records: self.skipped.len(),
+                record: first.record.clone(),
+                reason: first.reason.clone(),
+            });
+        }
         let texts = Texts::of(&self.advisories);
         let origin = Origin {
             name: self.place.name.to_owned(),

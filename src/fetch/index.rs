@@ -34,8 +34,7 @@ pub fn fetch_index(
     report: &dyn Report,
 ) -> Result<Option<String>, FetchError> {
     let context = Context { http, store, report };
-    let asked = format!("{}/src/contrib/PACKAGES", http.place(repository_url).trim_end_matches('/'));
-    let key = sha256(asked.as_bytes()).to_hex();
+    let (asked, key) = place_of(repository_url, http);
     let now = http.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = store.record::<IndexRecord>(Kind::Index, &key)?;
     if let Some(record) = &record
@@ -58,6 +57,24 @@ pub fn fetch_index(
     let older = record.as_ref().map(|record| kept(record, store)).transpose()?.flatten();
     announce(&failure, &asked, older.is_some(), report);
     Ok(older)
+}
+
+/// The text that the store keeps, however old; nobody is asked.
+///
+/// # Errors
+///
+/// Where the store fails.
+pub fn kept_index(repository_url: &str, http: &Http, store: &Store) -> Result<Option<String>, FetchError> {
+    let (_, key) = place_of(repository_url, http);
+    let record = store.record::<IndexRecord>(Kind::Index, &key)?;
+    Ok(record.map(|record| kept(&record, store)).transpose()?.flatten())
+}
+
+/// Where an index is asked for, and the name that the store has it under.
+fn place_of(repository_url: &str, http: &Http) -> (String, String) {
+    let asked = format!("{}/src/contrib/PACKAGES", http.place(repository_url).trim_end_matches('/'));
+    let key = sha256(asked.as_bytes()).to_hex();
+    (asked, key)
 }
 
 fn announce(failure: &Failure, asked: &str, has_older: bool, report: &dyn Report) {

@@ -33,7 +33,7 @@ pub use credentials::Credentials;
 pub use error::{FetchError, Tried};
 pub use failure::Failure;
 pub use http::{Http, HttpOptions};
-pub use index::fetch_index;
+pub use index::{fetch_index, kept_index};
 pub use look::each_file;
 pub use policy::{Flaw, Violation};
 pub use unpack::unpack;

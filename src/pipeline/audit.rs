@@ -11,7 +11,7 @@ use crate::fetch::{self, FetchError, Pin, SourceTarball};
 use crate::lockfile::Lockfile;
 use crate::model::{PackageId, Sha256Digest, compare_version};
 use crate::report::Event;
-use crate::resolve::{self, Candidate, Known, PackageIndex, ResolvedPackage, Vendored};
+use crate::resolve::{self, Candidate, Known, PackageIndex, ResolvedPackage};
 use crate::sys::threads::in_parallel;
 
 /// Packages that are asked for or looked into at the same time: as many as downloads.
@@ -38,7 +38,7 @@ pub fn sources(
         let resolution = if services.offline {
             // No index is needed to know under which URLs the store may have a package.
             let project = select::project(function, request, services.home.as_deref())?;
-            let (indexes, vendored) = (BTreeMap::new(), Vendored::new());
+            let (indexes, vendored) = (BTreeMap::new(), run.vendored()?);
             resolve::resolve(
                 lockfile,
                 &Known { indexes: &indexes, project: &project, vendored: &vendored, binaries: None },

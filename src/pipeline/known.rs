@@ -16,7 +16,7 @@ use crate::resolve::{Listed, PackageIndex};
 ///
 /// # Errors
 ///
-/// An interrupt, or a store that fails.
+/// A store that fails.
 pub fn describe(
     inventory: &mut Inventory,
     sources: &Sources,
@@ -86,9 +86,9 @@ fn listed(
     let repository = |url: &str| Some(url.split_once("/src/contrib/")?.0.to_owned());
     let by_url = wanted.iter().filter_map(|(_, url)| repository((*url)?));
     let all: BTreeSet<String> = repositories.iter().cloned().chain(by_url).collect();
-    let Services { store, http, report, .. } = services;
+    let Services { store, http, .. } = services;
     for url in all {
-        let text = fetch::fetch_index(&url, http, store, &**report);
+        let text = fetch::kept_index(&url, http, store);
         let text = text.map_err(|error| Error::Fetch(vec![error]))?;
         let Some(Ok(index)) = text.as_deref().map(PackageIndex::parse) else { continue };
         for (id, _) in wanted {

@@ -140,7 +140,7 @@ impl Run<'_> {
         Some(Binaries { r, arch })
     }
 
-    fn vendored(&self) -> Result<Vendored, Error> {
+    pub(super) fn vendored(&self) -> Result<Vendored, Error> {
         let Some(folder) = &self.request.vendor else { return Ok(Vendored::new()) };
         let text = fs::read(&folder.join("src/contrib/PACKAGES"))?;
         let (text, url) = (String::from_utf8_lossy(&text), select::file_url(folder));

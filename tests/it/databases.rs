@@ -160,3 +160,18 @@ fn a_database_of_a_million_records_is_refused_by_their_number() {
     audit(&world, "many.zip").failed(NO_AUDIT, &["it has more records than the 1000000"]);
     fs::remove_file(world.path("project/many.zip")).unwrap();
 }
+
+/// An audit that finds nothing since it was given nothing is not to look like one that found
+/// nothing.
+#[test]
+fn a_database_of_something_else_is_no_comfort() {
+    let world = world();
+    world.write("project/other.lock", renv_lock("4.5.0", &["mime 0.12"]));
+    audit(&world, "other.lock").failed(NO_AUDIT, &["`other.lock` has no record that is of use, of 1"]);
+    let npm = record("A-1", &[]).replace("\"CRAN\"", "\"npm\"");
+    world.write("project/npm/A-1.json", npm);
+    let ran = audit(&world, "npm");
+    ran.problem(0, &["0 of 1 package matched", "not-covered"]);
+    world.write("project/npm/B-1.json", record("B-1", &[]));
+    audit(&world, "npm").problem(FINDINGS, &["1 of 1 package matched"]);
+}

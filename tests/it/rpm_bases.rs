@@ -59,8 +59,14 @@ fn root(world: &World) -> Option<PathBuf> {
     build.arg("--define").arg(format!("made {}", made.display()));
     ran(build.arg(made.join("tinylib.spec"))).succeeded();
     let package = made.join("RPMS/x86_64/tinylib-1.2-3.test.x86_64.rpm");
-    ran(Command::new(&rpm).arg("--root").arg(&root).arg("--initdb")).succeeded();
-    ran(Command::new(&rpm).arg("--root").arg(&root).args(["-i", "--nodeps"]).arg(package)).succeeded();
+    // Debian's `rpm` has its own records elsewhere than systems of such packages have theirs.
+    let rpm = |args: &[&str]| {
+        let mut command = Command::new(&rpm);
+        ran(command.arg("--root").arg(&root).args(["--dbpath", "/var/lib/rpm"]).args(args)).succeeded();
+    };
+    rpm(&["--initdb"]);
+    rpm(&["-i", "--nodeps", package.to_str().unwrap()]);
+    assert!(root.join("var/lib/rpm/rpmdb.sqlite").exists());
     Some(root)
 }
 
@@ -102,10 +108,7 @@ fn a_library_says_which_rpm_package_of_which_system_it_is_of() {
     assert!(audit.stdout.contains("0 of 1 libraries"), "{audit:?}");
     // The records are where they were, and as they were: the base is the same one.
     let again = build(&world, &root, None);
-    assert!(
-        again.succeeded().stderr.contains("1 from the store") || !again.stderr.contains("built"),
-        "{again:?}"
-    );
+    assert!(!again.succeeded().stderr.contains("built tiny1"), "{again:?}");
     // Without the program nobody knows, and that is said.
     let path = world.path("programs");
     fs::create_dir_all(&path).unwrap();

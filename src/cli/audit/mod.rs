@@ -273,7 +273,8 @@ impl SubjectArgs {
     /// Without --online, no request leaves this machine.
     fn services(&self, scope: &Scope, global: &Global) -> Result<Services, Error> {
         let (_, overrides) = self.request(scope)?;
-        global.services_for(overrides, global.offline || !self.online)
+        let offline = global.offline || !self.online;
+        Ok(Services { offline, ..global.services_for(overrides, offline)? })
     }
 
     /// Where to look for what lockfiles and layers do not say.
