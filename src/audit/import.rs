@@ -24,6 +24,8 @@ const TOTAL_BYTES: u64 = 4 << 30;
 /// Of a zip: it is read as a whole.
 pub(super) const ZIP_BYTES: u64 = 512 << 20;
 const N_RECORDS: usize = 1_000_000;
+/// Of a zip, records and others.
+const N_ENTRIES: usize = 2 * N_RECORDS;
 /// Folders below each other.
 const DEPTH: usize = 8;
 
@@ -107,7 +109,9 @@ impl<'a> Reading<'a> {
                 }
             } else if metadata.is_file() && is_record(&path) {
                 self.count(metadata.len())?;
-                match fs::read_at_most(&entry.path(), RECORD_BYTES)? {
+                let is_too_long = metadata.len() > RECORD_BYTES;
+                let bytes = if is_too_long { None } else { fs::read_at_most(&entry.path(), RECORD_BYTES)? };
+                match bytes {
                     Some(bytes) => self.record(&path, &bytes),
                     None => self.skip(&path, too_long()),
                 }
@@ -122,6 +126,13 @@ impl<'a> Reading<'a> {
             detail: error.to_string(),
         };
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+        // What it says of itself is enough to refuse it, and never to take it.
+        if archive.decompressed_size().is_some_and(|n_bytes| n_bytes > u128::from(TOTAL_BYTES)) {
+            return Err(self.unpacks_to_more());
+        }
+        if archive.len() > N_ENTRIES {
+            return Err(self.too_large("it has more files".to_owned(), N_ENTRIES.to_string()));
+        }
         for at in 0..archive.len() {
             let mut text = Vec::new();
             let path = {
@@ -157,9 +168,13 @@ impl<'a> Reading<'a> {
             return Err(self.too_large("it has more records".to_owned(), N_RECORDS.to_string()));
         }
         if self.total_bytes > TOTAL_BYTES {
-            return Err(self.too_large("it unpacks to more".to_owned(), human_bytes(TOTAL_BYTES)));
+            return Err(self.unpacks_to_more());
         }
         Ok(())
+    }
+
+    fn unpacks_to_more(&self) -> AuditError {
+        self.too_large("it unpacks to more".to_owned(), human_bytes(TOTAL_BYTES))
     }
 
     fn too_large(&self, what: String, limit: String) -> AuditError {
