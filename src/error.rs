@@ -271,7 +271,9 @@ impl Error {
             | Self::Store(_) => ExitCode::Store,
             Self::Audit(_) => ExitCode::Audit,
             Self::Remote(error) => of_remote(error),
-            Self::Base(_) | Self::Build(BuildError::FarmNeedsFolder { .. }) => ExitCode::Base,
+            Self::Base(_) | Self::Build(BuildError::Base(_) | BuildError::FarmNeedsFolder { .. }) => {
+                ExitCode::Base
+            }
             Self::Build(BuildError::Farm(_)) => ExitCode::Remote,
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,

@@ -32,6 +32,62 @@ fn a_base_without_r_is_refused() {
     world.layr(&["build", "--base", folder.to_str().unwrap()]).failed(16, &["has no R"]);
 }
 
+/// Whether this machine runs programs of arm64.
+fn runs_arm64() -> bool {
+    let handlers = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    let has_one =
+        handlers.into_iter().any(|handler| handler.file_name().to_string_lossy().contains("aarch64"));
+    cfg!(target_arch = "aarch64") || has_one
+}
+
+#[test]
+fn a_base_for_a_processor_that_nobody_runs_here_is_refused() {
+    const LOADER: &str = "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1";
+    let Ok(loader) = std::fs::read(LOADER) else {
+        eprintln!("SKIPPED: {LOADER} is not here; `cargo xtask test` installs it");
+        return;
+    };
+    if runs_arm64() {
+        eprintln!("SKIPPED: this machine runs programs of arm64");
+        return;
+    }
+    let world = world();
+    world.write("arm64/lib/ld-linux-aarch64.so.1", loader);
+    world.write("arm64/usr/lib/R/library/base/DESCRIPTION", "Package: base\nVersion: 4.5.0\n");
+    let folder = world.path("arm64");
+    let parts = ["for arm64, whose programs this machine, x86_64, has no emulator for", "`qemu-user-static`"];
+    world.layr(&["build", "--engine", "bwrap", "--base", folder.to_str().unwrap()]).failed(16, &parts);
+    world
+        .layr(&["base", "build", "debian:trixie", "--engine", "bwrap", "--arch", "arm64"])
+        .failed(16, &parts);
+    world.layr(&["base", "build", "debian:trixie", "--arch", "riscv"]).ended(2, "`riscv` is not an architecture");
+}
+
+/// An emulator takes minutes where the processor takes seconds: only where `ARM64_BASE` names
+/// a base of `layr base build debian:trixie --arch arm64`.
+#[test]
+fn layers_for_arm64_are_built_and_loaded() {
+    let Some(base) = crate::world::from_environment("ARM64_BASE") else { return };
+    let world = World::new();
+    let code = "#include <stdlib.h>\nint value(void) { return atoi(\"7\"); }\n";
+    let package = SourcePackage::new("compiled1", &[]).file("NAMESPACE", "useDynLib(compiled1)\n");
+    world.publish(&package.file("src/code.c", code));
+    world.lock(&["compiled1"]);
+    let base = base.to_str().unwrap();
+    let words = ["build", "--json", "--engine", "bwrap", "--target", "base", "--base", base];
+    let built = ran(world.command(&words).env_remove("LAYR_NO_LOAD_TEST"));
+    assert_eq!(built.succeeded().json()["built"], 1);
+    assert!(built.stderr.contains("loading 1 package"), "{}", built.stderr);
+    let zip = crate::world::zips(&world.path("project/dist")).remove(0).1;
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
+    let mut library = Vec::new();
+    let mut entry = zip.by_name("R/library/compiled1/libs/compiled1.so").unwrap();
+    std::io::Read::read_to_end(&mut entry, &mut library).unwrap();
+    assert_eq!(library[18..20], [0xb7, 0], "its processor is not arm64");
+    let runtime = ["runtime", "build", "--engine", "bwrap", "--base", base];
+    world.layr(&runtime).failed(21, &["carries a bootstrap for x86_64", "on a machine of arm64"]);
+}
+
 #[test]
 fn a_recipe_that_is_none_is_a_usage_error() {
     world().layr(&["build", "--base", "ubuntu"]).failed(2, &["`ubuntu` is no recipe"]);
