@@ -60,7 +60,9 @@ fn a_base_for_a_processor_that_nobody_runs_here_is_refused() {
     world
         .layr(&["base", "build", "debian:trixie", "--engine", "bwrap", "--arch", "arm64"])
         .failed(16, &parts);
-    world.layr(&["base", "build", "debian:trixie", "--arch", "riscv"]).ended(2, "`riscv` is not an architecture");
+    world
+        .layr(&["base", "build", "debian:trixie", "--arch", "riscv"])
+        .ended(2, "`riscv` is not an architecture");
 }
 
 /// An emulator takes minutes where the processor takes seconds: only where `ARM64_BASE` names
