@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::inventory::Inventories;
 use super::{Global, table};
 use crate::error::Error;
-use crate::inventory::{Inventory, Package};
+use crate::inventory::{Form, Inventory, Package};
 use crate::report::{Event, Report};
 use crate::sbom::{self, Bom, Format, Stamp, Subject};
 use crate::sys::fs;
@@ -74,8 +74,12 @@ fn unknown(inventory: &Inventory) -> Option<String> {
     let dependencies = of(|package| package.dependencies.is_none());
     (licenses + dependencies > 0).then(|| {
         format!(
-            "of {}, the licences of {licenses} and the dependencies of {dependencies} are not known here; `layr audit --online` fetches sources, which say both",
-            table::counted(inventory.packages.len(), "package")
+            "of {}, the licences of {licenses} and the dependencies of {dependencies} are not known here{}",
+            table::counted(inventory.packages.len(), "package"),
+            match inventory.form {
+                Form::Lockfile | Form::LayrLock => "; `layr audit --online` fetches sources, which say both",
+                Form::Manifest | Form::Layer => "",
+            }
         )
     })
 }

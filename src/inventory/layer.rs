@@ -11,7 +11,7 @@ use serde::Deserialize;
 use zip::ZipArchive;
 
 use super::{Form, Inventory, InventoryError, Layer, Library, Origin, Package};
-use crate::model::{ArchiveDigest, Description, PackageName, TreeDigest, is_base_package};
+use crate::model::{ArchiveDigest, Description, PackageId, PackageName, TreeDigest, is_base_package};
 use crate::sys::hash::sha256_of;
 
 /// A DESCRIPTION is some kilobytes; the largest of CRAN's has less than 200.
@@ -123,7 +123,7 @@ impl<'a> Zip<'a> {
 
 #[derive(Default)]
 struct Content {
-    /// By the name of their folders.
+    /// By their folders: a layer of several libraries may have a package more than once.
     packages: BTreeMap<String, Description>,
     package_bytes: BTreeMap<String, u64>,
     library_bytes: BTreeMap<String, u64>,
@@ -134,6 +134,9 @@ struct Content {
 impl Content {
     fn take(&mut self, entry: &Entry, zip: &mut Zip<'_>) -> Result<(), InventoryError> {
         self.unzipped_bytes = self.unzipped_bytes.saturating_add(entry.unzipped_bytes);
+        if entry.name.split('/').any(|part| part == "..") {
+            return Err(zip.wrong(entry, "its path leads out of the layer".to_owned()));
+        }
         let list = entry.name.strip_prefix("layr/").and_then(|name| name.strip_suffix(".jsonl"));
         if list.is_some() {
             let text = zip.text(entry, LIST_BYTES)?;
@@ -150,23 +153,32 @@ impl Content {
             add(&mut self.library_bytes, library, entry.unzipped_bytes);
             return Ok(());
         }
-        add(&mut self.package_bytes, folder, entry.unzipped_bytes);
+        let place = entry.name.strip_suffix(rest).unwrap_or(&entry.name);
+        add(&mut self.package_bytes, place, entry.unzipped_bytes);
         if rest == "DESCRIPTION" {
             let text = zip.text(entry, DESCRIPTION_BYTES)?;
             let description = Description::parse(&text).map_err(|error| zip.wrong(entry, chain(&error)))?;
-            self.packages.insert(folder.to_owned(), description);
+            // R loads what the folder is called, and what it calls itself is what we would tell.
+            if description.id.name.as_str() != folder {
+                return Err(zip.wrong(entry, format!("it is of a package `{}`", description.id.name)));
+            }
+            self.packages.insert(place.to_owned(), description);
         }
         Ok(())
     }
 
     fn inventory(mut self, layer: Layer, path: &str) -> Result<Inventory, InventoryError> {
-        let mut packages: BTreeMap<PackageName, Package> = BTreeMap::new();
-        let r = self.packages.get("base").map(|base| base.id.version.clone());
-        for description in self.packages.values().filter(|found| !is_base_package(&found.id.name)) {
-            packages.insert(description.id.name.clone(), package(description, &layer.name));
-        }
-        for package in packages.values_mut() {
-            package.unzipped_bytes = self.package_bytes.get(package.id.name.as_str()).copied();
+        let mut packages: BTreeMap<PackageId, Package> = BTreeMap::new();
+        let base = self.packages.values().find(|found| found.id.name.as_str() == "base");
+        let r = base.map(|base| base.id.version.clone());
+        for (place, description) in &self.packages {
+            if is_base_package(&description.id.name) {
+                continue;
+            }
+            let found = || package(description, &layer.name);
+            let package = packages.entry(description.id.clone()).or_insert_with(found);
+            let bytes = self.package_bytes.get(place).copied().unwrap_or(0);
+            package.unzipped_bytes = Some(package.unzipped_bytes.unwrap_or(0).saturating_add(bytes));
         }
         let mut libraries: BTreeMap<String, Library> = self
             .library_bytes
@@ -177,11 +189,10 @@ impl Content {
             match line {
                 Line::Package { name, version, tree } => {
                     let listed = format!("{name} {version}");
-                    let package = packages.values_mut().find(|package| package.id.name.as_str() == name);
-                    let found = package.as_ref().map(|package| package.id.to_string());
-                    match package.filter(|package| package.id.to_string() == listed) {
+                    let other = packages.keys().find(|id| id.name.as_str() == name).map(ToString::to_string);
+                    match packages.values_mut().find(|package| package.id.to_string() == listed) {
                         Some(package) => package.tree = Some(tree),
-                        None => return Err(disagrees(path, listed, found)),
+                        None => return Err(disagrees(path, listed, other)),
                     }
                 }
                 Line::Library { name, tree } => match libraries.get_mut(&name) {

@@ -235,7 +235,9 @@ fn a_layer_that_is_not_what_it_says_is_named() {
     let tree = "ab".repeat(32);
     let line = format!(r#"{{"kind":"package","name":"low1","version":"1.1","tree":"{tree}"}}"#);
     let broken = format!("Package: low1\n{}", "x".repeat(2 << 20));
-    let cases: [Case<'_>; 5] = [
+    let cases: [Case<'_>; 7] = [
+        ("folder", &[("R/library/high1/DESCRIPTION", description)], "it is of a package `low1`"),
+        ("way", &[("../R/library/low1/DESCRIPTION", description)], "its path leads out of the layer"),
         (
             "other",
             &[("R/library/low1/DESCRIPTION", description), ("layr/0.jsonl", &line)],
@@ -258,6 +260,12 @@ fn a_layer_that_is_not_what_it_says_is_named() {
     let whole = zip(&[("R/library/low1/DESCRIPTION", description)]);
     world.write("project/cut.zip", &whole[..whole.len() - 10]);
     world.layr(&["diff", "cut.zip", "cut.zip"]).failed(10, &["cut.zip", "not a zip that can be read"]);
+    // A package that lies there twice is told twice: either may be loaded.
+    let other = description.replace("1.0", "0.9");
+    let both = [("R/library/low1/DESCRIPTION", description), ("x/site-library/low1/DESCRIPTION", &other)];
+    world.write("project/both.zip", zip(&both));
+    let bill = world.layr(&["sbom", "both.zip"]).succeeded().stdout.clone();
+    assert!(bill.contains("package:low1@1.0") && bill.contains("package:low1@0.9"), "{bill}");
     // A layer of another tool, which has no list.
     world.write("project/foreign.zip", zip(&[("lib/R/site-library/low1/DESCRIPTION", description)]));
     assert!(world.layr(&["sbom", "foreign.zip"]).succeeded().stdout.contains("\"package:low1@1.0\""));
