@@ -116,7 +116,7 @@ impl Remote {
     /// One try to put a result where others find it, and to see it there: buildbox-casd (1.4)
     /// deletes one that is asked for at the very moment that it comes.
     fn put_result(&self, action: Blob, message: &[u8]) -> Result<(), RemoteError> {
-        const N_TIMES: u32 = 3;
+        const N_TIMES: u32 = 5;
         for _ in 0..N_TIMES {
             self.server.put_result(action, message.to_vec())?;
             if self.server.result(action)?.is_some() {

@@ -23,6 +23,8 @@ const VERSION: &str = "layr note 1";
 
 /// A note that has not changed for so long is of somebody who is gone.
 pub(super) const DEAD: Duration = Duration::from_secs(20);
+/// A note is not looked at more often than this: many may wait for one.
+const REST: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
@@ -94,9 +96,15 @@ struct Sight {
     /// As it was last, and since when.
     last: (String, u64),
     since: Instant,
+    looked: Instant,
 }
 
 impl Watch {
+    /// Whether somebody was at it a moment ago.
+    pub(super) fn was_busy(&self, key: BuildKey, now: Instant) -> bool {
+        self.seen.get(&key).is_some_and(|sight| now.duration_since(sight.looked) < REST)
+    }
+
     /// `limit` is how long others are waited for, in all.
     pub(super) fn judge(
         &mut self,
@@ -113,8 +121,13 @@ impl Watch {
             }
         };
         let this = (note.run.clone(), note.beat);
-        let sight =
-            self.seen.entry(key).or_insert_with(|| Sight { first: now, last: this.clone(), since: now });
+        let sight = self.seen.entry(key).or_insert_with(|| Sight {
+            first: now,
+            last: this.clone(),
+            since: now,
+            looked: now,
+        });
+        sight.looked = now;
         if sight.last != this {
             (sight.last, sight.since) = (this, now);
         }
@@ -166,6 +179,17 @@ mod tests {
         assert_eq!(judge(&note("b", 1, State::Building), 37), Meaning::Busy);
         assert_eq!(judge(&note("b", 2, State::Ended), 38), Meaning::Free);
         assert_eq!(judge(&note("c", 1, State::Failed), 39), Meaning::Failed);
+    }
+
+    #[test]
+    fn a_note_is_not_looked_at_all_the_time() {
+        let (mut watch, start) = (Watch::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(!watch.was_busy(key(), start));
+        watch.judge(key(), Some(&note("a", 0, State::Building)), (start, LIMIT));
+        assert_eq!([1, 3, 4].map(|seconds| watch.was_busy(key(), at(seconds))), [true, true, false]);
+        watch.judge(key(), Some(&note("a", 0, State::Ended)), (at(5), LIMIT));
+        assert!(!watch.was_busy(key(), at(5)));
     }
 
     #[test]

@@ -93,6 +93,9 @@ impl<'a> Notes<'a> {
 
     /// Looks whether somebody is at a build, and if not, says that we are.
     pub(super) fn reserve(&self, key: BuildKey, limit: Duration) -> Result<Reservation, StoreError> {
+        if lock(&self.watch).was_busy(key, Instant::now()) {
+            return Ok(Reservation::Theirs);
+        }
         let (started, before) = self.look(key)?;
         let note = match &before {
             There::Unknown => return Ok(Reservation::Ours),
@@ -104,23 +107,48 @@ impl<'a> Notes<'a> {
             Meaning::Failed => return Ok(Reservation::Ours),
             Meaning::Free => {}
         }
-        if !self.is_heard() || !self.write(key, 0, State::Claimed)? {
-            return Ok(Reservation::Ours);
+        if self.is_heard() { self.claim(key, (started, &before), limit) } else { Ok(Reservation::Ours) }
+    }
+
+    /// Says that we are at it, and looks whether that stands.
+    fn claim(
+        &self,
+        key: BuildKey,
+        (mut asked, before): (Instant, &There),
+        limit: Duration,
+    ) -> Result<Reservation, StoreError> {
+        const N_TIMES: u32 = 3;
+        let is_first = *before == There::Nothing;
+        for _ in 0..N_TIMES {
+            if !self.write(key, 0, State::Claimed)? {
+                return Ok(Reservation::Ours);
+            }
+            let took = asked.elapsed();
+            if self.remote.network.interrupt().is_set_within(SETTLE.max(took * 3)) {
+                self.hold(key);
+                return Ok(Reservation::Ours);
+            }
+            let there;
+            (asked, there) = self.look(key)?;
+            match there {
+                There::Note(note) if note.run == self.run => {
+                    self.hold(key);
+                    let is_alone = is_first && took < PROMPT;
+                    return Ok(if is_alone { Reservation::Ours } else { Reservation::OursAfterAnother });
+                }
+                There::Nothing => {}
+                There::Unknown => return Ok(Reservation::Ours),
+                // A server that does not write over what it has.
+                unchanged if unchanged == *before => return Ok(Reservation::OursAfterAnother),
+                There::Note(note) => {
+                    lock(&self.watch).judge(key, Some(&note), (Instant::now(), limit));
+                    return Ok(Reservation::Theirs);
+                }
+            }
         }
-        let took = started.elapsed();
-        if self.remote.network.interrupt().is_set_within(SETTLE.max(took * 3)) {
-            self.hold(key);
-            return Ok(Reservation::Ours);
-        }
-        match self.look(key)?.1 {
-            There::Note(note) if note.run == self.run => self.hold(key),
-            // A server that does not write over what it has.
-            There::Unknown | There::Nothing => {}
-            unchanged if unchanged == before => {}
-            There::Note(_) => return Ok(Reservation::Theirs),
-        }
-        let was_first = before == There::Nothing && took < PROMPT;
-        Ok(if was_first { Reservation::Ours } else { Reservation::OursAfterAnother })
+        // A server that keeps no notes.
+        self.is_off.store(true, Ordering::Relaxed);
+        Ok(Reservation::OursAfterAnother)
     }
 
     /// Whether others would believe a note of ours.
@@ -207,7 +235,7 @@ impl<'a> Notes<'a> {
             There::Nothing => {}
             there @ (There::Unknown | There::Note(_)) => return Ok((asked, there)),
         }
-        self.remote.network.interrupt().is_set_within(SETTLE);
+        self.remote.network.interrupt().is_set_within(SETTLE.max(asked.elapsed() * 3));
         let asked = Instant::now();
         Ok((asked, self.read(key)?))
     }
