@@ -136,6 +136,21 @@ fn only_who_is_known_is_let_in_by_http() {
     only_who_is_known_is_let_in(&format!("https://localhost:{}/layr", server.address.port()), &company);
 }
 
+#[test]
+fn a_server_of_several_caches_is_asked_by_the_name_of_one() {
+    let Some(programs) = buildbox() else { return };
+    let cache = Cache::instance(&programs, "team/main").unwrap();
+    let place = |instance: &str| Place::at(format!("grpc://{}{instance}", cache.address));
+    let (first, second) = (machine(), machine());
+    let Some(built) = layr(&first, &["build", "--json", WRITE], &place("/team/main")) else { return };
+    assert_eq!((counts(&built), built.stderr.contains("warning")), ([3, 0, 0], false), "{}", built.stderr);
+    let shared = layr(&second, &["build", "--json"], &place("/team/main")).unwrap();
+    assert_eq!(counts(&shared), [0, 0, 3], "{}", shared.stderr);
+    for other in ["", "/team"] {
+        stats(&World::new(), &place(other), "").ended(25, "it answers invalid argument");
+    }
+}
+
 /// Files beyond what one upload takes: S3 gets them in parts.
 #[test]
 fn a_large_file_goes_to_s3_in_parts_and_comes_back_whole() {

@@ -25,7 +25,7 @@ Usage: cargo xtask TASK
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
   bench check               time layr check of many packages; writes its part of docs/benchmarks.md
-  bench cache               time a second machine that has what the first one built in a cache
+  bench cache [LOCKFILE]    time a second machine that has what the first one built in a cache
   bench packages            build many packages twice, and hold bytes and sizes against each other
   bench farm [--record STORE]
                             simulate builds of lockfiles/typical.lock on farms of 1 to 256 workers
@@ -65,7 +65,8 @@ fn run(words: &[&str]) -> Result<()> {
             bench::plan::plan(Some(file), true)
         }
         ["bench", "check"] => bench::check::bench(),
-        ["bench", "cache"] => bench::cache::bench(),
+        ["bench", "cache"] => bench::cache::bench("typical.lock"),
+        ["bench", "cache", lockfile] => bench::cache::bench(lockfile),
         ["bench", "packages"] => bench::packages::bench(),
         ["bench", "farm"] => bench::farm::farm(None),
         ["bench", "farm", "--record", store] => bench::farm::farm(Some(store)),

@@ -34,6 +34,7 @@ struct Ground<'a> {
 
 /// What was measured.
 struct Results {
+    lockfile: String,
     n_packages: usize,
     cold: Measured,
     push: Measured,
@@ -42,14 +43,15 @@ struct Results {
     same_bytes: bool,
 }
 
-/// Builds once, sends it to caches, and lets other machines begin with those.
-pub fn bench() -> Result<()> {
+/// Builds a lockfile of `lockfiles` once, sends it to caches, and lets other machines begin
+/// with those.
+pub fn bench(name: &str) -> Result<()> {
     let cache = paths::cache()?;
     step("tools", || {
         tools::provide(tools::FOR_BUILDS)?;
         tools::provide(&[tools::NGINX])
     })?;
-    let lockfile = paths::workspace().join("lockfiles/typical.lock");
+    let lockfile = paths::workspace().join("lockfiles").join(name);
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
     let layr = step("cargo build --release", || Layr::build(Profile::Release, None))?;
     let base = step("base", || base::provide(&layr, &cache))?;
@@ -81,7 +83,7 @@ pub fn bench() -> Result<()> {
         }
         warm.push((*name, Spread::of(runs).context("no runs")?));
     }
-    let results = Results { n_packages, cold, push: pushes[0], warm, same_bytes };
+    let results = Results { lockfile: name.to_owned(), n_packages, cold, push: pushes[0], warm, same_bytes };
     let text = page(&results, &machine());
     let path = paths::workspace().join("docs/benchmarks.md");
     part::replace(&path, HEAD, &text)?;
@@ -132,7 +134,7 @@ impl Ground<'_> {
 }
 
 fn page(results: &Results, machine: &str) -> String {
-    let Results { n_packages, cold, push, warm, same_bytes } = results;
+    let Results { lockfile, n_packages, cold, push, warm, same_bytes } = results;
     let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     let rows: String = warm
         .iter()
@@ -144,7 +146,7 @@ fn page(results: &Results, machine: &str) -> String {
     let same = if *same_bytes { "the same bytes" } else { "other bytes" };
     format!(
         "{HEAD}
-`cargo xtask bench cache` builds `lockfiles/typical.lock` ({n_packages} packages) on a machine with an empty store and \
+`cargo xtask bench cache` builds `lockfiles/{lockfile}` ({n_packages} packages) on a machine with an empty store and \
 no cache, sends what it has to caches on loopback, and lets another machine with an empty store begin with each of \
 them. Nothing is compiled there; what is left is to fetch the sources for their DESCRIPTIONs, to bring the packages, \
 and to pack the layers, which have {same}.
@@ -175,6 +177,7 @@ mod tests {
         };
         let warm = Spread::of(vec![Duration::from_secs(6)]).unwrap();
         let results = Results {
+            lockfile: "typical.lock".to_owned(),
             n_packages: 65,
             cold: measured(240_000),
             push: measured(3_500),

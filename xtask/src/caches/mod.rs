@@ -59,9 +59,19 @@ impl Cache {
     ///
     /// Where it does not start.
     pub fn reapi(programs: &Path) -> Result<Self> {
+        Self::instance(programs, "")
+    }
+
+    /// The same under the name of an instance, by which alone it answers.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub fn instance(programs: &Path, name: &str) -> Result<Self> {
         Self::start(|folder, address| {
             let mut command = vec![programs.join("buildbox-casd").display().to_string()];
-            command.extend([format!("--bind={address}"), folder.join("cas").display().to_string()]);
+            command.extend([format!("--bind={address}"), format!("--local-server-instance={name}")]);
+            command.push(folder.join("cas").display().to_string());
             Ok(command)
         })
     }
