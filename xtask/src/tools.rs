@@ -46,6 +46,9 @@ pub const NPM: Tool = Tool { program: "npm", packages: &["npm"] };
 /// Shows reports.
 pub const CHROMIUM: Tool = Tool { program: "chromium", packages: &["chromium"] };
 
+/// Makes a base of RPM packages; it comes with `rpm` itself.
+pub const RPMBUILD: Tool = Tool { program: "rpmbuild", packages: &["rpm"] };
+
 /// What CI runs of ours, held against its rules.
 pub const SHELLCHECK: Tool = Tool { program: "shellcheck", packages: &["shellcheck"] };
 
@@ -60,7 +63,8 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 /// What building and loading layers needs besides.
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
-pub const FOR_TESTS: &[Tool] = &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, NGINX, CHROMIUM, ARM64_COMPILER];
+pub const FOR_TESTS: &[Tool] =
+    &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, NGINX, CHROMIUM, RPMBUILD, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {
