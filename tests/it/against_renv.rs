@@ -25,6 +25,9 @@ renv::restore(project = "/work/project", lockfile = "/work/project/renv.lock", l
               repos = c(CRAN = words[1]), prompt = FALSE)
 "#;
 
+/// Libraries of the base that the target lacks.
+const VENDORED: &str = ".libs/";
+
 /// Of one page's examples.
 const SECONDS: &str = "60";
 
@@ -79,7 +82,9 @@ fn built(world: &World, base: &Path) -> Library {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
                 world.write(&format!("work/ours/{path}"), &bytes);
-                library.insert(path, bytes);
+                if !path.starts_with(VENDORED) {
+                    library.insert(path, bytes);
+                }
             }
         }
     }
@@ -183,16 +188,13 @@ fn renv_and_layr_install_the_same_but_for_what_is_left_out_on_purpose_and_exampl
     let (paths_of_ours, paths_of_theirs): (BTreeSet<_>, BTreeSet<_>) =
         (ours.keys().collect(), theirs.keys().collect());
     let only_ours: Vec<_> = paths_of_ours.difference(&paths_of_theirs).collect();
-    assert!(only_ours.is_empty(), "{only_ours:?}");
     let missing: Vec<_> =
         paths_of_theirs.difference(&paths_of_ours).filter(|path| !is_left_out(path)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
     let differing: Vec<_> = ours
         .iter()
-        .filter(|(path, bytes)| theirs[*path] != **bytes && !may_differ(path))
+        .filter(|(path, bytes)| theirs.get(*path).is_some_and(|other| other != *bytes) && !may_differ(path))
         .map(|(path, _)| path)
         .collect();
-    assert!(differing.is_empty(), "{differing:?}");
     let (with_theirs, with_ours) = (examples(&world, &base, "library"), examples(&world, &base, "ours"));
     let ran = with_theirs.iter().filter(|(_, ended)| *ended == "ran");
     let (same, broken): (Vec<_>, Vec<_>) = ran
@@ -201,5 +203,7 @@ fn renv_and_layr_install_the_same_but_for_what_is_left_out_on_purpose_and_exampl
     let packages: BTreeSet<_> = same.iter().filter_map(|(page, _)| page.split('\t').next()).collect();
     eprintln!("examples of {} pages of {} packages run with both", same.len(), packages.len());
     assert!(packages.len() >= 3, "{packages:?}");
-    assert!(broken.is_empty(), "{broken:?}");
+    // Together, since a whole lockfile takes half an hour.
+    let all = (only_ours.len(), missing.len(), differing.len(), broken.len());
+    assert_eq!(all, (0, 0, 0, 0), "{only_ours:?}\n{missing:?}\n{differing:?}\n{broken:#?}");
 }
