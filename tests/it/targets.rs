@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::{SourcePackage, World, base, zips};
+use crate::world::{SourcePackage, World, base, noise, zips};
 
 /// A package with C code.
 fn with_code(name: &str, code: &str, makevars: &str) -> SourcePackage {
@@ -116,6 +116,33 @@ fn a_root_file_system_is_described_and_the_description_is_a_target() {
         .layr(&["target", "inspect", world.path("project").to_str().unwrap()])
         .failed(21, &["no dynamic loader"]);
     world.build(&["--target", "lambda"]).unwrap().failed(2, &["target `lambda` is not one of"]);
+}
+
+#[test]
+fn odd_names_loops_and_broken_libraries_of_a_root_are_passed_over() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let Some(base) = base() else { return };
+    let world = World::new();
+    let rootfs = base.join("rootfs");
+    let real = |path: &str| std::fs::read(rootfs.join(path)).unwrap();
+    let library = real("usr/lib/x86_64-linux-gnu/libz.so.1");
+    world.write("root/lib64/ld-linux-x86-64.so.2", real("usr/lib64/ld-linux-x86-64.so.2"));
+    let folder = world.path("root/usr/lib/x86_64-linux-gnu");
+    world.write("root/usr/lib/x86_64-linux-gnu/libz.so.1", &library);
+    std::fs::write(folder.join("cut.so"), &library[..100]).unwrap();
+    std::fs::write(folder.join("lying.so"), [&library[..16], &noise(60_000)].concat()).unwrap();
+    std::fs::write(folder.join(OsStr::from_bytes(b"bad\xff.so")), &library).unwrap();
+    std::fs::create_dir(folder.join(OsStr::from_bytes(b"folder\xfe"))).unwrap();
+    for (link, to) in [("own.so", "own.so"), ("one.so", "two.so"), ("two.so", "one.so"), ("none.so", "/none")]
+    {
+        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
+    }
+    let inspected = world.layr(&["target", "inspect", world.path("root").to_str().unwrap()]);
+    let text = &inspected.succeeded().stdout;
+    let names: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once(" = [")).map(|(name, _)| name).collect();
+    assert_eq!(names, ["\"ld-linux-x86-64.so.2\"", "\"libz.so.1\""], "{text}");
 }
 
 #[test]
