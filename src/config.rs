@@ -2,11 +2,13 @@
 
 mod audit;
 mod layers;
+mod elsewhere;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use audit::{AuditConfig, IgnoreConfig, LevelsConfig, LicensesConfig};
+pub use elsewhere::{CacheConfig, FarmConfig};
 pub use layers::PlanConfig;
 use layers::RawLayers;
 
@@ -24,7 +26,7 @@ struct RawConfig {
     slim: RawSlim,
     publish: PublishConfig,
     cache: CacheConfig,
-    farm: FarmConfig,
+    farm: elsewhere::RawFarm,
     repositories: BTreeMap<String, String>,
     audit: AuditConfig,
     functions: BTreeMap<String, RawFunction>,
@@ -70,34 +72,6 @@ pub struct PublishConfig {
     pub by_reference: bool,
     /// Accounts, organisations, or `public`.
     pub share: Vec<String>,
-}
-
-/// `[cache]`. What the texts mean is for those who speak to it to say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct CacheConfig {
-    /// Address of a cache that machines share.
-    pub remote: Option<String>,
-    /// `read` or `read-write`.
-    pub mode: Option<String>,
-    /// Public keys of the builders whose results are taken.
-    pub trusted: Vec<String>,
-    /// PEM files: authorities, our certificate, and its key.
-    pub ca: Option<PathBuf>,
-    pub certificate: Option<PathBuf>,
-    pub certificate_key: Option<PathBuf>,
-}
-
-/// `[farm]`: where `engine = "reapi"` builds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct FarmConfig {
-    /// Its address; that of the cache if `None`.
-    pub address: Option<String>,
-    /// `sent` or `worker`.
-    pub base: Option<String>,
-    /// What it chooses workers by.
-    pub properties: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -253,7 +227,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         plan,
         publish: raw.publish,
         cache: raw.cache,
-        farm: raw.farm,
+        farm: raw.farm.checked()?,
         repositories: raw.repositories,
         audit: raw.audit,
         functions: functions?,
@@ -320,6 +294,7 @@ mod tests {
             ("[base]\nrecipe = \"al2023\"\nrootfs = \"x/\"", "recipe and rootfs"),
             ("[base]\nr = \"four\"", "base.r"),
             ("[build]\nseconds = 0", "build.seconds"),
+            ("[farm]\nseconds = 0", "farm.seconds"),
             ("[layers]\nremainder = \"zip\"", "layers.remainder"),
             ("[layers.weights]\nhorizon = -1.0", "layers.weights.horizon"),
             ("[layers.weights]\nextra = nan", "layers.weights.extra"),

@@ -187,6 +187,8 @@ fn of_remote(error: &RemoteError) -> ExitCode {
         RemoteError::At { .. }
         | RemoteError::Unreachable { .. }
         | RemoteError::Silent { .. }
+        | RemoteError::Overdue { .. }
+        | RemoteError::TimedOut
         | RemoteError::Broken { .. }
         | RemoteError::Refused { .. }
         | RemoteError::Unfit { .. }
@@ -271,10 +273,13 @@ impl Error {
             | Self::Store(_) => ExitCode::Store,
             Self::Audit(_) => ExitCode::Audit,
             Self::Remote(error) => of_remote(error),
-            Self::Base(_) | Self::Build(BuildError::Base(_) | BuildError::FarmNeedsFolder { .. }) => {
+            Self::Base(_)
+            | Self::Build(BuildError::Base(_) | BuildError::FarmNeedsFolder { .. } | BuildError::OtherBase { .. }) => {
                 ExitCode::Base
             }
-            Self::Build(BuildError::Farm(_)) => ExitCode::Remote,
+            Self::Build(BuildError::Farm(_) | BuildError::Job { .. } | BuildError::Submit(_)) => {
+                ExitCode::Remote
+            }
             Self::Build(_) => ExitCode::Build,
             Self::Plan(_) | Self::Pack(_) => ExitCode::Pack,
             Self::Target(_) | Self::Finish(_) | Self::Load(_) | Self::Runtime(_) => ExitCode::Target,

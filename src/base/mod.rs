@@ -246,6 +246,15 @@ pub fn find(
     Ok((!bases.is_empty()).then(|| bases.swap_remove(exact)))
 }
 
+/// The base of that digest: one of the store, or the user's own in `folder`.
+pub fn find_exact(digest: BaseDigest, folder: &Path, store: &Store) -> Result<Option<Base>, BaseError> {
+    let mut base = Base::from_folder(&store.base_folder(digest))?;
+    if base.is_none() && fs::is_dir(folder) {
+        base = Some(image::of_folder(folder)?);
+    }
+    Ok(base.filter(|base| base.digest == digest))
+}
+
 /// Makes a base, also where there is one already.
 pub fn build(recipe: &Recipe, options: &BaseOptions, workshop: &Workshop<'_>) -> Result<Base, BaseError> {
     let text = format!("making base {recipe}; this takes minutes, once");

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use super::error::Failure;
-use super::{BuildError, BuildOptions, BuiltPackage, Keys, Run, Site};
+use super::{BuildError, BuildOptions, BuiltPackage, Keys, Run, Site, Workshop};
 use crate::fetch::SourceTarball;
 use crate::model::TreeDigest;
 use crate::report::{Event, Stage};
@@ -33,7 +33,7 @@ pub fn again(
     (site, options): (Site<'_>, &BuildOptions),
 ) -> Result<BTreeMap<usize, Again>, BuildError> {
     let run = Run { keys: Keys::new(graph, tarballs, site.base), site, options };
-    let workshop = run.workshop()?;
+    let workshop = Workshop::new(site, options.n_tokens)?;
     let left = Mutex::new(which.iter().copied());
     let outcomes = Mutex::new(BTreeMap::new());
     site.report.report(&Event::Started { stage: Stage::Build, n_items: which.len() });

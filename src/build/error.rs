@@ -1,14 +1,17 @@
 //! Why packages were not built.
 
 use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use crate::base::BaseError;
 use crate::engine::EngineError;
 use crate::fetch::FetchError;
-use crate::model::{PackageId, human_duration};
+use crate::model::{BaseDigest, BuildKey, PackageId, human_duration};
 use crate::remote::RemoteError;
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
+use crate::sys::process::ProcessError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -30,8 +33,33 @@ pub enum BuildError {
     Farm(#[source] Box<RemoteError>),
     #[error("base {base} is an image, and cannot be sent to a farm")]
     FarmNeedsFolder { base: String },
+    #[error("the job that builds `{package}` {fault}")]
+    Job { package: PackageId, fault: JobFault },
+    #[error("failed to hand a job to the scheduler")]
+    Submit(#[source] ProcessError),
+    #[error("nobody who uses the store `{store}` waits for {key}, as far as can be seen from this machine")]
+    NobodyWaits { key: BuildKey, store: String },
+    #[error("the store does not say how {key} is to be built")]
+    NotAsked { key: BuildKey },
+    #[error("base {digest} is neither in the store nor in `{folder}` on this machine")]
+    OtherBase { digest: BaseDigest, folder: String },
+    #[error("what is asked for as {key} is {here} on this machine")]
+    OtherKey { key: BuildKey, here: BuildKey },
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What is wrong with a scheduler's job, other than that the package does not build.
+#[derive(Debug, thiserror::Error)]
+pub enum JobFault {
+    #[error("left no result: the submit command ended with {status}{}", quoted(.said))]
+    NoResult { status: ExitStatus, said: Vec<String> },
+    #[error("has not ended within {}", human_duration(*.0))]
+    Overdue(Duration),
+    #[error("could not be run: {0}")]
+    Stopped(String),
+    #[error("left a package of which the store has not all")]
+    NoTree,
 }
 
 /// One package that did not build.
@@ -53,11 +81,14 @@ pub enum Reason {
     #[error("a process of it was ended by {0}")]
     Signal(String),
     #[error("it took longer than {}", human_duration(*.0))]
-    TooLong(std::time::Duration),
+    TooLong(Duration),
     #[error("the installer said it was done, but left no package")]
     NoPackage,
     #[error("what it installed cannot be kept: {0}")]
     Unkeepable(String),
+    /// One of these, in the words of another machine.
+    #[error("{}", printable(.0))]
+    OfJob(String),
 }
 
 /// All failures, one paragraph each: the user mends them in one go.
@@ -68,9 +99,7 @@ fn failures(failed: &[Failure], not_tried: &[PackageId]) -> String {
     };
     for failure in failed {
         text.push_str(&format!("\n\n`{}`: {}", failure.package, failure.reason));
-        for line in &failure.last_lines {
-            text.push_str(&format!("\n  | {}", printable(line)));
-        }
+        text.push_str(&quoted(&failure.last_lines));
         if let Some(diagnosis) = &failure.diagnosis {
             text.push_str(&format!("\n  cause: {diagnosis}"));
         }
@@ -81,6 +110,11 @@ fn failures(failed: &[Failure], not_tried: &[PackageId]) -> String {
         text.push_str(&format!("\n\nnot tried, since they need these: {}", names.join(", ")));
     }
     text
+}
+
+/// Lines of a log.
+fn quoted(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  | {}", printable(line))).collect()
 }
 
 /// A line of a log without what could steer a terminal: logs are the package's own words.
@@ -105,8 +139,38 @@ impl BuildError {
                 "let workers run in it (`farm.base = \"worker\"`), or take a base that is a folder"
                     .to_owned(),
             ),
+            Self::Job { fault: JobFault::Overdue(_), .. } => {
+                Some("`farm.seconds` of layr.toml bounds a job's time in the queue and on a machine".to_owned())
+            }
+            Self::Job { .. } | Self::Submit(_) => Some(
+                "`farm.submit` of layr.toml has to wait for the job's end; the scheduler's own log may say more"
+                    .to_owned(),
+            ),
+            Self::NobodyWaits { .. } => Some(
+                "`layr build --engine command` calls this; the store has to be on a file system whose locks all machines see"
+                    .to_owned(),
+            ),
+            Self::NotAsked { .. } | Self::OtherBase { .. } | Self::OtherKey { .. } => {
+                Some("run the same version of layr everywhere, with the same base".to_owned())
+            }
             Self::Tokens(_) | Self::Interrupted => None,
         }
+    }
+
+    /// Whether it is the fault of a farm or a scheduler, so that this machine may do better.
+    pub(super) fn is_of_others(&self) -> bool {
+        matches!(self, Self::Farm(_) | Self::Job { .. } | Self::Submit(_))
+    }
+
+    /// It and its causes in one line.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use super::error::Reason;
-use super::one::Job;
+use super::one::{Installed, Job};
 use super::{BuildError, Site, recipe};
 use crate::model::TreeDigest;
 use crate::remote::{self, Farm, RemoteError};
+use crate::report::{Event, FarmParts};
 use crate::store::{Entry, EntryKind, Mount, Store, StoreError};
 use crate::sys::fs;
 
@@ -66,30 +68,47 @@ impl Job<'_> {
     pub(super) fn on_farm(
         &self,
         FarmSite { farm, .. }: FarmSite<'_>,
-        (ground, sources): (TreeDigest, &Path),
+        ground: TreeDigest,
         mut log: &std::fs::File,
-    ) -> Result<Result<TreeDigest, Reason>, BuildError> {
+    ) -> Result<Result<Installed, Reason>, BuildError> {
         let store = self.site.store;
-        let name = &self.tarball.id.name;
+        let name = &self.source.id.name;
+        self.site.report.report(&Event::Building { package: &self.source.id });
+        let started = Instant::now();
+        let work = self.unpacked()?;
+        let sources = work.path().join("src");
         let job = remote::Job {
             arguments: recipe::command_of_farm(name),
-            environment: &self.environment(sources)?,
-            root: self.input_root(ground, sources)?,
+            environment: &self.environment(&sources)?,
+            root: self.input_root(ground, &sources)?,
             output: format!("{}/{name}", recipe::LIBRARY.trim_start_matches('/')),
             limit: self.limits.time,
         };
+        let prepared = started.elapsed();
         let ended = match farm.run(&job, store) {
             Ok(ended) => ended,
+            Err(RemoteError::TimedOut) => return Ok(Err(Reason::TooLong(self.limits.time))),
             Err(RemoteError::Interrupted) => return Err(BuildError::Interrupted),
             Err(RemoteError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(BuildError::Farm(Box::new(error))),
         };
         log.write_all(&ended.log).map_err(StoreError::Write)?;
-        match (ended.exit_code, ended.output) {
-            (0, Some(installed)) => without_help(installed, store),
-            (0, None) => Ok(Err(Reason::NoPackage)),
-            (code, _) => Ok(Err(Reason::Exit(code))),
-        }
+        let tree = match (ended.exit_code, ended.output) {
+            (0, Some(installed)) => without_help(installed, store)?,
+            (0, None) => Err(Reason::NoPackage),
+            (code, _) => Err(Reason::Exit(code)),
+        };
+        let remote::Ended { sent, away, .. } = ended;
+        let elapsed = ended.on_worker.unwrap_or(away).min(away);
+        let parts = FarmParts {
+            prepared,
+            sent,
+            waited: away.saturating_sub(elapsed),
+            ran: elapsed,
+            brought: started.elapsed().saturating_sub(prepared + sent + away),
+        };
+        self.site.report.report(&Event::OnFarm { package: &self.source.id, parts });
+        Ok(tree.map(|tree| Installed { tree, elapsed }))
     }
 
     /// The ground with the package's sources, the recipe, and what it is built against.
@@ -112,7 +131,7 @@ impl Job<'_> {
 }
 
 /// What the installer has no flag for leaving out.
-fn without_help(installed: TreeDigest, store: &Store) -> Result<Result<TreeDigest, Reason>, BuildError> {
+fn without_help(installed: TreeDigest, store: &Store) -> Result<Result<TreeDigest, Reason>, StoreError> {
     let mut entries = store.entries(installed.0)?;
     if !entries.iter().any(|entry| entry.path == "DESCRIPTION") {
         return Ok(Err(Reason::NoPackage));

@@ -5,6 +5,7 @@
 //! built again.
 
 mod again;
+mod asked;
 mod awaited;
 mod diagnosis;
 mod elsewhere;
@@ -15,7 +16,9 @@ mod one;
 mod precompile;
 mod recipe;
 mod schedule;
+mod submitted;
 mod tokens;
+mod workshop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -23,12 +26,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub use again::{Again, again};
+pub use asked::{Asked, build_one};
 pub use elsewhere::{Search, find_elsewhere};
-pub use error::{BuildError, Failure, Reason};
+pub use error::{BuildError, Failure, JobFault, Reason};
 pub use farmed::{FarmBase, FarmSite};
+pub use submitted::{InvalidTemplate, Scheduler};
 
 use crate::base::Base;
-use crate::engine::{Engine, Limits, Root};
+use crate::engine::{Engine, Limits};
 use crate::fetch::SourceTarball;
 use crate::model::{BuildKey, PackageId, Sha256Digest, TreeDigest};
 use crate::remote::Shared;
@@ -38,9 +43,9 @@ use crate::store::{BuildRecord, Kind, Store};
 use crate::sys::interrupt::Interrupt;
 use awaited::Awaited;
 use key::Inputs;
-use one::Outcome;
+use one::{Outcome, Source};
 use schedule::Schedule;
-use tokens::Tokens;
+use workshop::Workshop;
 
 /// What runs builds.
 #[derive(Clone, Copy)]
@@ -49,6 +54,8 @@ pub enum Venue<'a> {
     Here(&'a Engine),
     /// Workers of a farm.
     Farm(FarmSite<'a>),
+    /// Jobs of a scheduler.
+    Jobs(&'a Scheduler),
 }
 
 /// Where builds happen.
@@ -56,6 +63,8 @@ pub enum Venue<'a> {
 pub struct Site<'a> {
     pub store: &'a Store,
     pub venue: Venue<'a>,
+    /// Builds here what a farm or a scheduler does not.
+    pub instead: Option<&'a Engine>,
     pub base: &'a Base,
     pub report: &'a dyn Report,
     pub interrupt: &'a Interrupt,
@@ -66,8 +75,10 @@ pub struct Site<'a> {
 /// How to build. None of it changes the bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildOptions {
-    /// Packages at once, and job tokens.
+    /// Packages at once.
     pub n_jobs: NonZeroUsize,
+    /// Job tokens of this machine: packages and compilers at once.
+    pub n_tokens: NonZeroUsize,
     /// Of each build.
     pub limits: Limits,
 }
@@ -204,7 +215,7 @@ impl Run<'_> {
     /// Starts what is ready, waits for what runs, until nothing is left of either.
     fn all(&self, mut schedule: Schedule) -> Result<BTreeMap<usize, BuiltPackage>, BuildError> {
         // Made when the first package has to be built: mostly none has.
-        let mut workshop: Option<Workshop> = None;
+        let mut workshop: Option<Workshop<'_>> = None;
         let mut state = State::default();
         let (sender, outcomes) = mpsc::channel();
         std::thread::scope(|scope| {
@@ -221,10 +232,10 @@ impl Run<'_> {
                     }
                     let workshop = match &workshop {
                         Some(workshop) => workshop.clone(),
-                        None => workshop.insert(self.workshop()?).clone(),
+                        None => workshop.insert(Workshop::new(self.site, self.options.n_tokens)?).clone(),
                     };
                     if state.n_running == 0 {
-                        workshop.tokens.refill().map_err(BuildError::Tokens)?;
+                        workshop.refill()?;
                     }
                     state.n_running += 1;
                     let job = self.job(at, &state.built, workshop);
@@ -251,30 +262,17 @@ impl Run<'_> {
         state.finish(&schedule, self.keys.graph)
     }
 
-    fn workshop(&self) -> Result<Workshop, BuildError> {
-        let folder = self.site.store.temp_dir("build-")?;
-        let tokens = Tokens::new(folder.path(), self.options.n_jobs.get()).map_err(BuildError::Tokens)?;
-        let recipe = folder.path().join("recipe");
-        crate::sys::fs::create_dir_all(&recipe)?;
-        // Modes of their own, whatever the umask: the build's user reads them.
-        crate::sys::fs::set_mode(&recipe, 0o755)?;
-        for (name, text) in recipe::FILES {
-            crate::sys::fs::write_atomic(&recipe.join(name), text.as_bytes())?;
-            crate::sys::fs::set_mode(&recipe.join(name), 0o644)?;
-        }
-        let ground = match self.site.venue {
-            Venue::Here(engine) => Ground::Root(self.site.base.root_for(engine, self.site.report)?),
-            Venue::Farm(farm) => Ground::Tree(farm.ground(self.site)?),
-        };
-        Ok(Workshop { ground, recipe, tokens: tokens.into(), _folder: folder.into() })
-    }
-
-    fn job(&self, at: usize, built: &BTreeMap<usize, BuiltPackage>, workshop: Workshop) -> one::Job<'_> {
+    fn job<'b>(
+        &'b self,
+        at: usize,
+        built: &BTreeMap<usize, BuiltPackage>,
+        workshop: Workshop<'b>,
+    ) -> one::Job<'b> {
         let node = &self.keys.graph.nodes[at];
         let library = node.closure.iter().filter_map(|dependency| built.get(dependency));
         one::Job {
             site: self.site,
-            tarball: &self.keys.tarballs[at],
+            source: (&self.keys.tarballs[at]).into(),
             key: self.keys.of(at, built),
             library: library.map(|package| (package.id.name.clone(), package.tree)).collect(),
             limits: self.options.limits,
@@ -287,24 +285,6 @@ impl Run<'_> {
 fn outcome_of(job: &one::Job<'_>) -> Result<Outcome, BuildError> {
     let outcome = std::thread::scope(|scope| scope.spawn(|| job.run()).join());
     outcome.unwrap_or_else(|_| Err(BuildError::Tokens(std::io::Error::other("a build panicked"))))
-}
-
-/// What all builds of a run share.
-#[derive(Clone)]
-struct Workshop {
-    ground: Ground,
-    /// A folder with the recipe's files.
-    recipe: std::path::PathBuf,
-    tokens: std::sync::Arc<Tokens>,
-    _folder: std::sync::Arc<tempfile::TempDir>,
-}
-
-/// What every sandbox of a run begins with.
-#[derive(Clone)]
-enum Ground {
-    Root(Root),
-    /// For a farm.
-    Tree(TreeDigest),
 }
 
 /// How far a run has come.

@@ -6,13 +6,13 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
+use super::workshop::{Ground, Here, Workshop};
 use super::{
-    Again, BuildError, BuiltPackage, Ground, Origin, Site, Venue, Workshop, diagnosis, elsewhere, look_up,
-    precompile, recipe,
+    Again, BuildError, BuiltPackage, Origin, Site, diagnosis, elsewhere, look_up, precompile, recipe,
 };
-use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Root, Sandbox};
+use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
-use crate::model::{BuildKey, PackageName, TreeDigest};
+use crate::model::{BuildKey, PackageId, PackageName, Sha256Digest, TreeDigest};
 use crate::remote::Reservation;
 use crate::report::Event;
 use crate::store::{Blob, BuildRecord, Kind, Store, StoreError};
@@ -24,12 +24,28 @@ const N_LAST_LINES: usize = 15;
 
 pub(super) struct Job<'a> {
     pub(super) site: Site<'a>,
-    pub(super) tarball: &'a SourceTarball,
+    pub(super) source: Source,
     pub(super) key: BuildKey,
     /// What it is built against.
     pub(super) library: BTreeMap<PackageName, TreeDigest>,
     pub(super) limits: Limits,
-    pub(super) workshop: Workshop,
+    pub(super) workshop: Workshop<'a>,
+}
+
+/// What a build has to know of a source tarball.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) id: PackageId,
+    pub(super) sha256: Sha256Digest,
+    pub(super) n_bytes: u64,
+    pub(super) needs_compilation: bool,
+}
+
+impl From<&SourceTarball> for Source {
+    fn from(SourceTarball { id, sha256, n_bytes, description, .. }: &SourceTarball) -> Self {
+        let needs_compilation = description.needs_compilation;
+        Self { id: id.clone(), sha256: *sha256, n_bytes: *n_bytes, needs_compilation }
+    }
 }
 
 pub(super) enum Outcome {
@@ -39,10 +55,24 @@ pub(super) enum Outcome {
     Theirs,
 }
 
+/// A package that was installed, and how long that took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Installed {
+    pub(super) tree: TreeDigest,
+    pub(super) elapsed: Duration,
+}
+
+/// Whether what a build gives is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Keep,
+    Compare,
+}
+
 impl Job<'_> {
     pub(super) fn run(&self) -> Result<Outcome, BuildError> {
         let Site { store, report, interrupt, .. } = self.site;
-        let id = &self.tarball.id;
+        let id = &self.source.id;
         let _mine = store.lock_key(&self.key.to_hex(), interrupt)?;
         // Another process may have built it while we waited.
         if let Some(package) = look_up(id, self.key, store)? {
@@ -77,16 +107,12 @@ impl Job<'_> {
     }
 
     fn build(&self) -> Result<Outcome, BuildError> {
-        let Site { report, interrupt, .. } = self.site;
-        let id = &self.tarball.id;
-        let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
-        let _token = token.ok_or(BuildError::Interrupted)?;
-        report.report(&Event::Building { package: id });
-        let started = Instant::now();
-        match self.install()? {
-            Ok(tree) => {
-                let package = self.keep(tree, started.elapsed())?;
-                report.report(&Event::Built { package: id, elapsed: started.elapsed() });
+        let report = self.site.report;
+        let id = &self.source.id;
+        match self.install(Purpose::Keep)? {
+            Ok(installed) => {
+                let package = self.keep(installed)?;
+                report.report(&Event::Built { package: id, elapsed: installed.elapsed });
                 Ok(Outcome::Built(package))
             }
             Err(reason) => {
@@ -98,20 +124,17 @@ impl Job<'_> {
 
     fn elsewhere(&self) -> Result<Option<BuiltPackage>, BuildError> {
         let Some(shared) = self.site.shared else { return Ok(None) };
-        elsewhere::look_elsewhere(&self.tarball.id, self.key, shared)
+        elsewhere::look_elsewhere(&self.source.id, self.key, shared)
     }
 
     /// Builds it whatever the store has, and keeps the tree but no record of it.
     pub(super) fn again(&self) -> Result<Again, BuildError> {
-        let Site { report, interrupt, .. } = self.site;
-        let id = &self.tarball.id;
-        let token = self.workshop.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
-        let _token = token.ok_or(BuildError::Interrupted)?;
-        report.report(&Event::Building { package: id });
-        let started = Instant::now();
-        match self.install()? {
-            Ok(tree) => {
-                report.report(&Event::Built { package: id, elapsed: started.elapsed() });
+        let Site { store, report, interrupt, .. } = self.site;
+        let id = &self.source.id;
+        let _mine = store.lock_key(&self.key.to_hex(), interrupt)?;
+        match self.install(Purpose::Compare)? {
+            Ok(Installed { tree, elapsed }) => {
+                report.report(&Event::Built { package: id, elapsed });
                 Ok(Again::Built(tree))
             }
             Err(reason) => {
@@ -121,43 +144,64 @@ impl Job<'_> {
         }
     }
 
-    /// Installs with compilers in parallel, and should `make` fail over that, once more
-    /// without: not every package's rules are complete.
-    fn install(&self) -> Result<Result<TreeDigest, Reason>, BuildError> {
+    /// Has it installed where builds happen, or, if that comes to nothing, in its stead here.
+    fn install(&self, purpose: Purpose) -> Result<Result<Installed, Reason>, BuildError> {
         let log_path = self.site.store.log_path(self.key);
         let log = fs::create(&log_path)?;
-        let first = self.attempt(&log, true)?;
-        let failed = matches!(first, Err(Reason::Exit(_))) && self.tarball.description.needs_compilation;
-        if !failed || !looks_like_make(&fs::last_lines(&log_path, N_LAST_LINES)) {
-            return Ok(first);
+        let installed = match &self.workshop.ground {
+            Ground::Here(here) => return self.install_here(here, &log),
+            Ground::Farm(farm, ground) => self.on_farm(*farm, *ground, &log),
+            Ground::Jobs(scheduler) => self.by_scheduler(scheduler, purpose),
+        };
+        match (installed, &self.workshop.instead) {
+            (Err(error), Some(here)) if error.is_of_others() => {
+                let id = &self.source.id;
+                let text = format!("{id} is built on this machine: {}", error.with_causes());
+                self.site.report.report(&Event::Warning { text: &text });
+                self.install_here(here, &fs::create(&log_path)?)
+            }
+            (installed, _) => installed,
         }
-        self.attempt(&log, false)
     }
 
-    fn attempt(&self, log: &std::fs::File, parallel: bool) -> Result<Result<TreeDigest, Reason>, BuildError> {
+    /// Installs with compilers in parallel, and should `make` fail over that, once more
+    /// without: not every package's rules are complete.
+    pub(super) fn install_here(
+        &self,
+        here: &Here<'_>,
+        log: &std::fs::File,
+    ) -> Result<Result<Installed, Reason>, BuildError> {
+        let Site { store, report, interrupt, .. } = self.site;
+        let token = here.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
+        let _token = token.ok_or(BuildError::Interrupted)?;
+        report.report(&Event::Building { package: &self.source.id });
+        let started = Instant::now();
+        let mut tree = self.attempt(here, log, true)?;
+        let failed = matches!(tree, Err(Reason::Exit(_))) && self.source.needs_compilation;
+        if failed && looks_like_make(&fs::last_lines(&store.log_path(self.key), N_LAST_LINES)) {
+            tree = self.attempt(here, log, false)?;
+        }
+        Ok(tree.map(|tree| Installed { tree, elapsed: started.elapsed() }))
+    }
+
+    fn attempt(
+        &self,
+        here: &Here<'_>,
+        log: &std::fs::File,
+        parallel: bool,
+    ) -> Result<Result<TreeDigest, Reason>, BuildError> {
         let store = self.site.store;
-        let work = store.temp_dir("package-")?;
+        let work = self.unpacked()?;
         let (sources, library) = (work.path().join("src"), work.path().join("library"));
-        fs::create_dir_all(&sources)?;
         fs::create_dir_all(&library)?;
-        fetch::unpack(self.tarball.sha256, &self.tarball.id, &sources, store).map_err(Box::new)?;
-        let ended = match (self.site.venue, &self.workshop.ground) {
-            (Venue::Here(engine), Ground::Root(root)) => {
-                if let Some(user) = engine.build_user() {
-                    fs::chown_all(work.path(), user, user)?;
-                }
-                let sandbox = self.sandbox((&sources, &library), root, parallel)?;
-                self.in_sandbox((engine, &sandbox), log)?
-            }
-            (Venue::Farm(farm), Ground::Tree(ground)) => return self.on_farm(farm, (*ground, &sources), log),
-            (Venue::Here(_), Ground::Tree(_)) | (Venue::Farm(_), Ground::Root(_)) => {
-                return Err(BuildError::Tokens(std::io::Error::other("a workshop of another venue")));
-            }
-        };
-        if let Err(reason) = ended {
+        if let Some(user) = here.engine.build_user() {
+            fs::chown_all(work.path(), user, user)?;
+        }
+        let sandbox = self.sandbox((&sources, &library), here, parallel)?;
+        if let Err(reason) = self.in_sandbox((here.engine, &sandbox), log)? {
             return Ok(Err(reason));
         }
-        let installed = library.join(self.tarball.id.name.as_str());
+        let installed = library.join(self.source.id.name.as_str());
         if !fs::exists(&installed.join("DESCRIPTION")) {
             return Ok(Err(Reason::NoPackage));
         }
@@ -171,6 +215,16 @@ impl Job<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A folder with the package's sources below `src`.
+    pub(super) fn unpacked(&self) -> Result<tempfile::TempDir, BuildError> {
+        let work = self.site.store.temp_dir("package-")?;
+        let sources = work.path().join("src");
+        fs::create_dir_all(&sources)?;
+        let Source { id, sha256, .. } = &self.source;
+        fetch::unpack(*sha256, id, &sources, self.site.store).map_err(Box::new)?;
+        Ok(work)
     }
 
     fn in_sandbox(
@@ -191,7 +245,7 @@ impl Job<'_> {
     fn sandbox(
         &self,
         (sources, library): (&Path, &Path),
-        root: &Root,
+        here: &Here<'_>,
         parallel: bool,
     ) -> Result<Sandbox, BuildError> {
         let bind =
@@ -202,18 +256,18 @@ impl Job<'_> {
             bind(library, recipe::LIBRARY, true),
         ];
         if parallel {
-            binds.push(bind(self.workshop.tokens.path(), recipe::TOKENS, true));
+            binds.push(bind(here.tokens.path(), recipe::TOKENS, true));
         }
         for (name, tree) in &self.library {
             let folder = self.site.store.materialise(*tree)?;
             binds.push(bind(&folder, &format!("{}/{name}", recipe::LIBRARY), false));
         }
         Ok(Sandbox {
-            root: root.clone(),
+            root: here.root.clone(),
             binds,
             env: self.environment(sources)?,
             working_dir: recipe::SOURCES.to_owned(),
-            command: recipe::command(&self.tarball.id.name),
+            command: recipe::command(&self.source.id.name),
             limits: self.limits,
             network: Network::None,
             first: First::Command,
@@ -222,36 +276,42 @@ impl Job<'_> {
 
     pub(super) fn environment(&self, sources: &Path) -> Result<Vec<(String, String)>, BuildError> {
         let mut env = recipe::environment(&self.site.base.r_home);
-        let own = sources.join(self.tarball.id.name.as_str()).join("src");
+        let own = sources.join(self.source.id.name.as_str()).join("src");
         env.extend(precompile::environment(&cpp_sources(&own)?));
         Ok(env)
     }
 
-    fn keep(&self, tree: TreeDigest, elapsed: Duration) -> Result<BuiltPackage, BuildError> {
-        let (store, id) = (self.site.store, self.tarball.id.clone());
-        let unzipped_bytes = unzipped_bytes(store, tree)?;
+    pub(super) fn built(&self, Installed { tree, .. }: Installed) -> Result<BuiltPackage, BuildError> {
+        let unzipped_bytes = unzipped_bytes(self.site.store, tree)?;
+        let (id, origin) = (self.source.id.clone(), Origin::Here);
+        Ok(BuiltPackage { id, key: self.key, tree, unzipped_bytes, origin })
+    }
+
+    pub(super) fn keep(&self, installed: Installed) -> Result<BuiltPackage, BuildError> {
+        let package = self.built(installed)?;
+        let (store, id) = (self.site.store, &package.id);
         let record = BuildRecord {
             package: id.name.to_string(),
             version: id.version.to_string(),
-            tree: tree.to_hex(),
-            unzipped_bytes,
-            build_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            tree: package.tree.to_hex(),
+            unzipped_bytes: package.unzipped_bytes,
+            build_ms: u64::try_from(installed.elapsed.as_millis()).unwrap_or(u64::MAX),
         };
         store.put_record(Kind::Timing, id.name.as_str(), &record)?;
         store.put_record(Kind::Build, &self.key.to_hex(), &record)?;
         if let Some(shared) = self.site.shared {
-            let tarball = Blob { digest: self.tarball.sha256, n_bytes: self.tarball.n_bytes };
+            let tarball = Blob { digest: self.source.sha256, n_bytes: self.source.n_bytes };
             shared.offer(self.key, record, tarball);
         }
-        Ok(BuiltPackage { id, key: self.key, tree, unzipped_bytes, origin: Origin::Here })
+        Ok(package)
     }
 
-    fn failure(&self, reason: Reason) -> Failure {
+    pub(super) fn failure(&self, reason: Reason) -> Failure {
         let log = self.site.store.log_path(self.key);
         let last_lines = fs::last_lines(&log, N_LAST_LINES);
         let diagnosis = diagnosis::diagnose(&fs::last_lines(&log, 200), self.site.base.distribution());
         Failure {
-            package: self.tarball.id.clone(),
+            package: self.source.id.clone(),
             reason,
             log: log.display().to_string(),
             last_lines,

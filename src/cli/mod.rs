@@ -6,6 +6,7 @@ mod advisories;
 mod audit;
 mod base;
 mod build;
+mod build_one;
 mod cache;
 mod check;
 mod cloud;
@@ -99,6 +100,8 @@ struct Global {
 enum Command {
     /// Lockfiles to layers in dist/
     Build(build::Args),
+    /// One package, for a job of a scheduler: `layr build --engine command` calls it
+    BuildOne(build_one::Args),
     /// What would be built and packed, and its sizes; builds nothing
     Plan(plan::Args),
     /// Build everything that layr.lock locks again, and compare every byte
@@ -194,6 +197,7 @@ fn run(cli: &Cli, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Why(args) => why::run(args, &cli.global, stdout),
         Command::Vendor(args) => vendor::run(args, &cli.global, stdout),
         Command::Build(args) => build::run(args, &cli.global, stdout),
+        Command::BuildOne(args) => build_one::run(args, &cli.global, stdout),
         Command::Plan(args) => plan::run(args, &cli.global, stdout),
         Command::Verify(args) => return verify::run(args, &cli.global, stdout),
         Command::Invoke(args) => return invoke::run(args, &cli.global, stdout),
@@ -231,6 +235,7 @@ fn asks_for_json(command: &Command) -> bool {
         Command::Cost(args) => args.json,
         Command::Diff(args) => args.json,
         Command::Vendor(_)
+        | Command::BuildOne(_)
         | Command::Invoke(_)
         | Command::Deploy(_)
         | Command::Emit(_)

@@ -94,6 +94,7 @@ pub(super) enum EngineArg {
     Podman,
     Bwrap,
     Reapi,
+    Command,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -137,6 +138,7 @@ impl EngineArg {
             Self::Podman => Choice::Podman,
             Self::Bwrap => Choice::Bwrap,
             Self::Reapi => Choice::Farm,
+            Self::Command => Choice::Scheduler,
         }
     }
 }
@@ -165,7 +167,7 @@ pub(super) fn engine(flag: Option<EngineArg>, config: &Config) -> Result<Choice,
         (None, None) => Ok(Choice::Auto),
         (None, Some(name)) => EngineArg::from_str(name, false).map(EngineArg::choice).ok().ok_or_else(|| {
             Error::Usage(format!(
-                "engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap, reapi"
+                "engine `{name}` of layr.toml is not one of auto, docker, podman, bwrap, reapi, command"
             ))
         }),
     }
@@ -252,7 +254,7 @@ impl Settings {
                 arch: self.arch.or(config.arch),
             },
             engine: chosen,
-            build: BuildOptions { n_jobs: self.n_jobs(chosen), limits: limits(&config) },
+            build: self.build_options(chosen, &config),
             target: target(self.target.as_deref(), &config)?,
             profile: profile(self.slim, &config)?,
             slimmest: profile(Some(SlimArg::Max), &config)?,
@@ -276,13 +278,24 @@ impl Settings {
         Ok((request, overrides))
     }
 
-    /// A farm has a queue of its own: all that is ready may wait there.
-    fn n_jobs(&self, engine: Choice) -> NonZeroUsize {
-        const ON_FARM: Option<NonZeroUsize> = NonZeroUsize::new(200);
-        let of_machine = || std::thread::available_parallelism().ok();
-        let usual = if engine == Choice::Farm { ON_FARM } else { of_machine() };
-        self.jobs.or(usual).unwrap_or(NonZeroUsize::MIN)
+    /// A farm and a scheduler have queues of their own: all that is ready may wait there.
+    fn build_options(&self, engine: Choice, config: &Config) -> BuildOptions {
+        const AWAY: Option<NonZeroUsize> = NonZeroUsize::new(200);
+        let of_machine = n_cores();
+        let (n_jobs, n_tokens) = match engine {
+            Choice::Farm | Choice::Scheduler => (self.jobs.or(AWAY).unwrap_or(of_machine), of_machine),
+            Choice::Auto | Choice::Docker | Choice::Podman | Choice::Bwrap => {
+                let n_jobs = self.jobs.unwrap_or(of_machine);
+                (n_jobs, n_jobs)
+            }
+        };
+        BuildOptions { n_jobs, n_tokens, limits: limits(config) }
     }
+}
+
+/// Cores that this process may use.
+pub(super) fn n_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 pub(super) fn functions(lockfiles: &[PathBuf], config: &Config) -> Result<Vec<FunctionRequest>, Error> {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::project::read_config;
 use super::{Global, services};
-use crate::build::FarmBase;
-use crate::config::{CacheConfig, Config};
+use crate::build::{FarmBase, Scheduler};
+use crate::config::{CacheConfig, Config, FarmConfig};
 use crate::engine::Choice;
 use crate::error::Error;
-use crate::pipeline::{BuildRequest, Services};
+use crate::pipeline::{BuildRequest, Builders, Services};
 use crate::remote::{Access, Address, Farm, Remote, RemoteError, Settings, SigningKey, Tls};
 use crate::sys::fs;
+use crate::sys::interrupt::Interrupt;
 
 /// Which cache, and how it may be used. Secrets come by the environment alone.
 #[derive(Debug, clap::Args)]
@@ -57,10 +58,24 @@ impl RemoteFlags {
         global: &Global,
     ) -> Result<Services, Error> {
         let services = self.join(services, global)?;
-        if request.engine != Choice::Farm || services.offline {
-            return Ok(services);
-        }
         let (Config { farm, cache, .. }, _) = read_config()?;
+        let falls_back = farm.fallback;
+        let builders = match request.engine {
+            Choice::Farm if !services.offline => {
+                Some(self.farm((&farm, &cache), &services.interrupt, global)?)
+            }
+            Choice::Scheduler => Some(Builders::Scheduler(scheduler(farm)?)),
+            Choice::Farm | Choice::Auto | Choice::Docker | Choice::Podman | Choice::Bwrap => None,
+        };
+        Ok(Services { builders, falls_back, ..services })
+    }
+
+    fn farm(
+        &self,
+        (farm, cache): (&FarmConfig, &CacheConfig),
+        interrupt: &Interrupt,
+        global: &Global,
+    ) -> Result<Builders, Error> {
         let of_cache = self.remote_cache.as_ref().or(cache.remote.as_ref());
         let address = self.farm.as_ref().or(farm.address.as_ref()).or(of_cache).ok_or_else(|| {
             Error::Usage(
@@ -75,9 +90,9 @@ impl RemoteFlags {
                 return Err(Error::Usage(text));
             }
         };
-        let settings = self.settings(address, &cache, global)?;
-        let made = Farm::new(settings, &farm.properties, services.interrupt.clone())?;
-        Ok(Services { farm: Some((made, base)), ..services })
+        let settings = self.settings(address, cache, global)?;
+        let made = Farm::new(settings, (&farm.properties, farm.patience), interrupt.clone())?;
+        Ok(Builders::Farm(Box::new(made), base))
     }
 
     fn settings(&self, address: &str, config: &CacheConfig, global: &Global) -> Result<Settings, Error> {
@@ -114,6 +129,17 @@ impl RemoteFlags {
             ModeArg::ReadWrite => Access::ReadWrite,
         })
     }
+}
+
+/// Jobs find this program where it is here.
+fn scheduler(farm: FarmConfig) -> Result<Scheduler, Error> {
+    let submit = farm.submit.ok_or_else(|| {
+        Error::Usage(
+            "engine command needs `submit` in [farm] of layr.toml: docs/farm.md has examples".to_owned(),
+        )
+    })?;
+    let program = std::env::current_exe().map_err(fs::at("find", Path::new("layr")))?;
+    Scheduler::new(submit, program, farm.patience).map_err(|error| Error::Usage(error.to_string()))
 }
 
 /// # Errors

@@ -76,8 +76,19 @@ impl Global {
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        let (remote, farm, offline) = (None, None, self.offline);
-        Ok(Services { store, http, report, interrupt, remote, farm, offline, home, search_path })
+        let (remote, builders, falls_back, offline) = (None, None, false, self.offline);
+        Ok(Services {
+            store,
+            http,
+            report,
+            interrupt,
+            remote,
+            builders,
+            falls_back,
+            offline,
+            home,
+            search_path,
+        })
     }
 
     /// Ctrl-C from here on; the same one for all that a run asks it of.

@@ -36,6 +36,8 @@ pub enum Choice {
     Bwrap,
     /// A farm for builds. For all that it does not do, the first that answers.
     Farm,
+    /// The same with jobs of a scheduler.
+    Scheduler,
 }
 
 /// The file system a sandbox starts from.
@@ -120,7 +122,7 @@ impl Engine {
             Choice::Docker => container(ContainerProgram::Docker),
             Choice::Podman => container(ContainerProgram::Podman),
             Choice::Bwrap => bwrap(),
-            Choice::Auto | Choice::Farm => {
+            Choice::Auto | Choice::Farm | Choice::Scheduler => {
                 let mut tried = Vec::new();
                 for choice in [Choice::Docker, Choice::Podman, Choice::Bwrap] {
                     match Self::find(choice, search_path) {

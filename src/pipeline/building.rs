@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
-use super::{BuiltFunction, Prepared, Services};
+use super::{Builders, BuiltFunction, Prepared, Services};
 use crate::base::Base;
 use crate::build::{self, BuildError, BuiltPackage, FarmSite, Site, Venue};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::fetch::SourceTarball;
 use crate::resolve::Graph;
@@ -13,10 +14,17 @@ use crate::resolve::Graph;
 impl Run<'_> {
     /// What runs builds; everything else runs here.
     pub(super) fn venue(&self) -> Result<Venue<'_>, Error> {
-        match &self.services.farm {
-            Some((farm, base)) => Ok(Venue::Farm(FarmSite { farm, base: *base })),
+        match &self.services.builders {
+            Some(Builders::Farm(farm, base)) => Ok(Venue::Farm(FarmSite { farm, base: *base })),
+            Some(Builders::Scheduler(scheduler)) => Ok(Venue::Jobs(scheduler)),
             None => Ok(Venue::Here(self.engine()?)),
         }
+    }
+
+    /// What builds here in their stead, if that is wanted.
+    pub(super) fn instead(&self) -> Result<Option<&Engine>, Error> {
+        let Services { builders, falls_back, .. } = self.services;
+        if builders.is_some() && *falls_back { self.engine().map(Some) } else { Ok(None) }
     }
 
     /// A package that fails does not stop those of other functions; all are told at once.
@@ -52,8 +60,8 @@ impl Run<'_> {
         let mut built = self.find_built(&graph, &tarballs, base)?;
         if !graph.needed().iter().all(|at| built.contains_key(at)) {
             self.warn_of_lacking((&graph, &tarballs), base)?;
-            let (venue, shared) = (self.venue()?, self.shared);
-            let site = Site { store, venue, base, report: &**report, interrupt, shared };
+            let (venue, instead, shared) = (self.venue()?, self.instead()?, self.shared);
+            let site = Site { store, venue, instead, base, report: &**report, interrupt, shared };
             let mut all = build::build(&graph, &tarballs, site, &self.request.build)?;
             // What others built is in the store by now; what it is counted as stays.
             all.extend(built);

@@ -38,7 +38,7 @@ use select::Needs;
 pub use verify::{Differing, VerifyReport, verify};
 
 use crate::base::{self, Base, BaseOptions, Recipe};
-use crate::build::{self, BuildOptions, BuiltPackage, FarmBase, Origin};
+use crate::build::{self, BuildOptions, BuiltPackage, FarmBase, Origin, Scheduler};
 use crate::engine::Choice;
 use crate::error::Error;
 use crate::fetch::{Http, SourceTarball};
@@ -63,13 +63,21 @@ pub struct Services {
     /// What machines share, if they do.
     pub remote: Option<Remote>,
     /// What runs builds in this machine's place.
-    pub farm: Option<(Farm, FarmBase)>,
+    pub builders: Option<Builders>,
+    /// Whether this machine builds what they do not.
+    pub falls_back: bool,
     /// Whether the network may not be used.
     pub offline: bool,
     /// Where `~` leads to.
     pub home: Option<PathBuf>,
     /// Where programs are looked for.
     pub search_path: OsString,
+}
+
+/// Machines that build for this one.
+pub enum Builders {
+    Farm(Box<Farm>, FarmBase),
+    Scheduler(Scheduler),
 }
 
 /// What a run is to do. No `Default`: each field is the caller's decision.

@@ -90,7 +90,8 @@ impl Run<'_> {
             return Ok(());
         }
         let Services { store, report: listener, interrupt, .. } = self.services;
-        let site = Site { store, venue: self.venue()?, base, report: &**listener, interrupt, shared: None };
+        let (venue, instead) = (self.venue()?, self.instead()?);
+        let site = Site { store, venue, instead, base, report: &**listener, interrupt, shared: None };
         let options = (site, &self.request.build);
         let inputs = (&function.graph, function.tarballs.as_slice());
         for (at, outcome) in build::again(inputs, &function.built, which, options)? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::address::InvalidAddress;
 use super::signature::InvalidKey;
-use crate::model::Sha256Digest;
+use crate::model::{Sha256Digest, human_duration};
 use crate::store::{StoreError, TreeFlaw};
 use crate::sys::fs::PathError;
 
@@ -35,6 +35,10 @@ pub enum RemoteError {
     Broken { detail: String },
     #[error("it answers {status}{}", said(.detail))]
     Refused { status: String, detail: String, is_passing: bool },
+    #[error("{place} has had the job for {}, and it has not ended", human_duration(*.limit))]
+    Overdue { place: &'static str, limit: Duration },
+    #[error("the job took longer than it may")]
+    TimedOut,
     #[error("it does not speak {what}")]
     Unfit { what: &'static str },
     #[error("it gives other bytes for blob {digest}")]
@@ -74,6 +78,8 @@ impl RemoteError {
             | Self::At { .. }
             | Self::Unreachable { .. }
             | Self::Silent { .. }
+            | Self::Overdue { .. }
+            | Self::TimedOut
             | Self::Unfit { .. }
             | Self::WrongBytes { .. }
             | Self::TooLarge { .. }
@@ -84,6 +90,16 @@ impl RemoteError {
             | Self::GivenUp
             | Self::Interrupted => false,
         }
+    }
+
+    /// Whether the server does not know what it was asked about, or how to tell.
+    pub(super) fn is_of_unknown(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status == "not found" || status == "unimplemented")
+    }
+
+    /// Whether the server lacks what it was given before.
+    pub(super) fn is_of_lost_blobs(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status == "failed precondition")
     }
 
     /// What the user can do next.
@@ -105,8 +121,13 @@ impl RemoteError {
             Self::At { source, .. } => source.hint(),
             Self::Store(error) => error.hint(),
             Self::Settings(error) => error.hint(),
+            Self::Overdue { .. } => Some(
+                "`farm.seconds` of layr.toml bounds a job's time in the queue and on workers, `build.seconds` that on a worker"
+                    .to_owned(),
+            ),
             Self::Unreachable { .. }
             | Self::Silent { .. }
+            | Self::TimedOut
             | Self::Broken { .. }
             | Self::Refused { .. }
             | Self::Unfit { .. }

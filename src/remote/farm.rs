@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
 use prost::Message;
 
 use super::claim::blob;
-use super::grpc::{self, Grpc};
+use super::grpc::{self, Grpc, Patience};
 use super::server::Network;
 use super::{Address, Remote, RemoteError, Settings};
 use crate::model::{Sha256Digest, TreeDigest};
@@ -27,6 +27,8 @@ pub struct Farm {
     platform: reapi::Platform,
     /// Digests that the server was given, or had: hundreds of jobs share most inputs.
     sent: Mutex<BTreeSet<Sha256Digest>>,
+    /// How long a job may take, in the queue and on workers together.
+    patience: Duration,
 }
 
 /// One program to run.
@@ -38,7 +40,7 @@ pub struct Job<'a> {
     pub root: TreeDigest,
     /// The folder that is wanted of it, from the root, without a slash at its beginning.
     pub output: String,
-    /// In the queue and on a worker.
+    /// On a worker.
     pub limit: Duration,
 }
 
@@ -46,20 +48,26 @@ pub struct Job<'a> {
 #[derive(Debug)]
 pub struct Ended {
     pub exit_code: i32,
+    /// How long it ran, where the worker says so.
+    pub on_worker: Option<Duration>,
+    /// Until the farm had all of it, and from then until it had ended.
+    pub sent: Duration,
+    pub away: Duration,
     pub log: Vec<u8>,
     /// `None` where it left no such folder.
     pub output: Option<TreeDigest>,
 }
 
 impl Farm {
-    /// `platform` are the properties by which the server chooses a worker.
+    /// `platform` are the properties by which the server chooses a worker, `patience` is for
+    /// a job in the queue and on workers together.
     ///
     /// # Errors
     ///
     /// Where the address is not one of REAPI, or the settings are of no use.
     pub fn new(
         settings: Settings,
-        platform: &BTreeMap<String, String>,
+        (platform, patience): (&BTreeMap<String, String>, Duration),
         interrupt: Interrupt,
     ) -> Result<Self, RemoteError> {
         let network = Arc::new(Network::new(interrupt, settings.stall)?);
@@ -74,7 +82,7 @@ impl Farm {
         };
         let platform = reapi::Platform { properties: platform.iter().map(property).collect() };
         let remote = Remote::of(grpc.clone(), settings, network);
-        Ok(Self { remote, grpc, platform, sent: Mutex::default() })
+        Ok(Self { remote, grpc, platform, sent: Mutex::default(), patience })
     }
 
     /// Runs a job to its end. What a lost worker had begun is begun anew.
@@ -88,6 +96,7 @@ impl Farm {
     }
 
     fn run_here(&self, job: &Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
+        let started = Instant::now();
         let command = self.command(job).encode_to_vec();
         let command_digest = Some(named(&command));
         let root = store.read_blob(job.root.0)?;
@@ -103,8 +112,20 @@ impl Farm {
         };
         let action = action.encode_to_vec();
         let name = Blob { digest: sha256(&action), n_bytes: action.len() as u64 };
-        self.send(job.root, [command, action], store)?;
-        let result = self.remote.asking(|| grpc::execute(&self.grpc, name, job.limit))?;
+        let messages = [command, action];
+        self.send(job.root, &messages, store)?;
+        let sent = started.elapsed();
+        let patience = Patience { running: job.limit, altogether: self.patience };
+        let run = || self.remote.asking(|| grpc::execute(&self.grpc, name, patience));
+        let result = match run() {
+            Err(error) if error.is_of_lost_blobs() => {
+                self.sent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                self.send(job.root, &messages, store)?;
+                run()?
+            }
+            result => result?,
+        };
+        let away = started.elapsed().saturating_sub(sent);
         let log = [
             self.text(&result.stdout_raw, result.stdout_digest.as_ref())?,
             self.text(&result.stderr_raw, result.stderr_digest.as_ref())?,
@@ -114,7 +135,8 @@ impl Farm {
             Some(message) => Some(self.bring(message, store)?),
             None => None,
         };
-        Ok(Ended { exit_code: result.exit_code, log: log.concat(), output })
+        let on_worker = result.execution_metadata.as_ref().and_then(ran_for);
+        Ok(Ended { exit_code: result.exit_code, on_worker, sent, away, log: log.concat(), output })
     }
 
     fn command(&self, job: &Job<'_>) -> reapi::Command {
@@ -136,9 +158,9 @@ impl Farm {
     }
 
     /// The input root, and the messages that make it an action.
-    fn send(&self, root: TreeDigest, messages: [Vec<u8>; 2], store: &Store) -> Result<(), RemoteError> {
+    fn send(&self, root: TreeDigest, messages: &[Vec<u8>; 2], store: &Store) -> Result<(), RemoteError> {
         let messages: BTreeMap<Sha256Digest, Vec<u8>> =
-            messages.into_iter().map(|bytes| (sha256(&bytes), bytes)).collect();
+            messages.iter().map(|bytes| (sha256(bytes), bytes.clone())).collect();
         let mut blobs = store.closure_of(root)?;
         blobs.extend(
             messages.iter().map(|(digest, bytes)| Blob { digest: *digest, n_bytes: bytes.len() as u64 }),
@@ -171,6 +193,15 @@ impl Farm {
         store.keep_tree(&tree)?;
         Ok(tree.root)
     }
+}
+
+/// The time from the command's start to its end.
+fn ran_for(metadata: &reapi::ExecutedActionMetadata) -> Option<Duration> {
+    let (start, end) =
+        (metadata.execution_start_timestamp.as_ref()?, metadata.execution_completed_timestamp.as_ref()?);
+    let nanos = |seconds: i64, nanos: i32| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let elapsed = nanos(end.seconds, end.nanos) - nanos(start.seconds, start.nanos);
+    u64::try_from(elapsed).ok().filter(|elapsed| *elapsed > 0).map(Duration::from_nanos)
 }
 
 fn named(bytes: &[u8]) -> reapi::Digest {

@@ -20,7 +20,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-pub(super) use execution::execute;
+pub(super) use execution::{Patience, execute};
 
 use super::RemoteError;
 use super::claim::blob;
@@ -61,6 +61,12 @@ const USUAL_BATCH_BYTES: u64 = (4 << 20) - (64 << 10);
 /// Of one message that we take: a batch that is larger than we asked for is none of ours.
 const MOST_MESSAGE_BYTES: usize = 8 << 20;
 
+/// A job may have nothing to say for hours: a server that is gone is noticed by its host's
+/// silence, and one that hangs by its own. Servers take it ill to be asked more often than
+/// every five minutes.
+const TCP_ALIVE: Duration = Duration::from_mins(1);
+const ALIVE: Duration = Duration::from_secs(330);
+
 impl Interceptor for Headers {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         for (name, value) in self.0.iter() {
@@ -84,7 +90,10 @@ impl Grpc {
             .map_err(unfit)?
             .user_agent(concat!("layr/", env!("CARGO_PKG_VERSION")))
             .map_err(unfit)?
-            .connect_timeout(CONNECT.min(network.stall()));
+            .connect_timeout(CONNECT.min(network.stall()))
+            .tcp_keepalive(Some(TCP_ALIVE))
+            .http2_keep_alive_interval(ALIVE)
+            .keep_alive_timeout(network.stall());
         if is_encrypted {
             endpoint = endpoint.tls_config(tls(&settings.tls)).map_err(unfit)?;
         }

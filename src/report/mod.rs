@@ -28,6 +28,8 @@ pub enum Event<'a> {
     Awaited { package: &'a PackageId },
     /// A package is being built from here on.
     Building { package: &'a PackageId },
+    /// A farm has built a package: how long each part of that took.
+    OnFarm { package: &'a PackageId, parts: FarmParts },
     /// A package's tree is in the store.
     Built { package: &'a PackageId, elapsed: Duration },
     /// A package did not build; the others go on.
@@ -40,6 +42,21 @@ pub enum Event<'a> {
     Warning { text: &'a str },
     /// What is going on, for those who asked with `-v` or wait for long.
     Note { text: &'a str },
+}
+
+/// What a farm's job took, one part after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FarmParts {
+    /// Its inputs were unpacked, named and put together.
+    pub prepared: Duration,
+    /// What the farm lacked of them was sent.
+    pub sent: Duration,
+    /// It waited in the queue, and the worker made it ready and kept what came of it.
+    pub waited: Duration,
+    /// It ran.
+    pub ran: Duration,
+    /// What came of it was brought, and kept.
+    pub brought: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

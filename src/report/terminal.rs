@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Event, Report, Stage};
-use crate::model::human_duration;
+use super::{Event, FarmParts, Report, Stage};
+use crate::model::{PackageId, human_duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -30,6 +30,19 @@ struct State {
     /// What is being built, by when it began, so that the longest stands first.
     building: BTreeMap<usize, String>,
     n_started: usize,
+}
+
+fn on_farm(package: &PackageId, parts: &FarmParts) -> String {
+    let FarmParts { prepared, sent, waited, ran, brought } = parts;
+    let ms = |part: &Duration| part.as_millis();
+    format!(
+        "on the farm, {package}: prepared {} ms, sent {} ms, waited {} ms, ran {} ms, brought {} ms",
+        ms(prepared),
+        ms(sent),
+        ms(waited),
+        ms(ran),
+        ms(brought)
+    )
 }
 
 impl Terminal {
@@ -70,6 +83,16 @@ impl Terminal {
         // A package can take minutes, in which nothing is reported.
         bar.enable_steady_tick(Duration::from_secs(1));
         shown.bar = Some(bar);
+    }
+
+    fn note_parts(&self, state: &State, package: &PackageId, parts: &FarmParts) {
+        if let Some(text) = self.if_verbose(|| on_farm(package, parts)) {
+            Self::line(state, &text);
+        }
+    }
+
+    fn if_verbose(&self, text: impl FnOnce() -> String) -> Option<String> {
+        (self.verbosity == Verbosity::Verbose).then(text)
     }
 
     fn item_done(&self, state: &mut State, text: Option<String>) {
@@ -116,17 +139,14 @@ impl Report for Terminal {
                 }
             }
             Event::Fetched { package, .. } => {
-                let text = (self.verbosity == Verbosity::Verbose).then(|| format!("fetched {package}"));
-                self.item_done(state, text);
+                self.item_done(state, self.if_verbose(|| format!("fetched {package}")));
             }
             Event::FoundInStore { package } => {
-                let text =
-                    (self.verbosity == Verbosity::Verbose).then(|| format!("{package} is in the store"));
-                self.item_done(state, text);
+                self.item_done(state, self.if_verbose(|| format!("{package} is in the store")));
             }
             Event::FoundElsewhere { package } => {
-                let text = format!("{package} came from the remote cache");
-                self.item_done(state, (self.verbosity == Verbosity::Verbose).then_some(text));
+                let text = self.if_verbose(|| format!("{package} came from the remote cache"));
+                self.item_done(state, text);
             }
             Event::Awaited { package } => {
                 let text = format!("waiting for {package}, which another machine is building");
@@ -138,6 +158,7 @@ impl Report for Terminal {
                 state.building.insert(at, package.name.to_string());
                 state.show_building();
             }
+            Event::OnFarm { package, parts } => self.note_parts(state, package, parts),
             Event::Built { package, elapsed } => {
                 state.ended(package.name.as_str());
                 self.item_done(state, Some(format!("built {package} ({})", human_duration(*elapsed))));

@@ -32,8 +32,8 @@ pub use error::StoreError;
 pub use exchange::{Blob, IncomingTree, TreeFlaw};
 pub use gc::{GcReport, StoreStats, VerifyReport};
 pub use records::{
-    AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, Kind, LibraryRecord, LoadRecord,
-    OwnerRecord, RuntimeLibrary, RuntimeRecord, SourceRecord,
+    AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, JobOutcome, JobRecord, Kind,
+    LibraryRecord, LoadRecord, OwnerRecord, RuntimeLibrary, RuntimeRecord, SourceRecord,
 };
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};
@@ -107,5 +107,12 @@ impl Store {
     /// [`StoreError::Interrupted`] where the user has had enough of waiting.
     pub fn lock_key(&self, key: &str, interrupt: &Interrupt) -> Result<KeyLock, StoreError> {
         KeyLock::acquire(&self.root.join("locks").join(key), interrupt)
+    }
+
+    /// Whether some process works on `key`, on this machine or another. Asked of a store
+    /// that is not open yet: a file system that hides other machines' locks is noticed
+    /// before anything of theirs is swept.
+    pub fn is_locked(root: &Path, key: &str) -> Result<bool, StoreError> {
+        session::is_held(&root.join("locks").join(key))
     }
 }

@@ -1,5 +1,6 @@
 //! What was derived from what: small JSON files, each replaceable by doing the work again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
@@ -15,6 +16,8 @@ pub enum Kind {
     Build,
     /// Package name to the [`BuildRecord`] of its last build: how long the next may take.
     Timing,
+    /// Build key to [`JobRecord`].
+    Job,
     /// Key of what makes a built tree fit to be shipped, to [`FinishRecord`].
     Finish,
     /// Key of layers and what they were loaded in, to [`LoadRecord`].
@@ -42,6 +45,41 @@ pub struct BuildRecord {
     pub unzipped_bytes: u64,
     /// How long the build took: the scheduler's estimate for the next one.
     pub build_ms: u64,
+}
+
+/// A package that a job of a scheduler is to build, on a machine that has this store too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    pub package: String,
+    pub version: String,
+    /// Digest of the source tarball, hexadecimal.
+    pub tarball: String,
+    pub tarball_bytes: u64,
+    pub needs_compilation: bool,
+    /// Digest of the base, hexadecimal, and the folder that has it, or its record.
+    pub base: String,
+    pub base_folder: PathBuf,
+    /// By name, what it is built against: tree digests, hexadecimal.
+    pub library: BTreeMap<String, String>,
+    pub memory_bytes: u64,
+    pub n_processes: u32,
+    pub seconds: u64,
+    /// Whether the result is recorded: not where it is to be compared with one that is.
+    pub is_recorded: bool,
+    /// What came of it, once something has.
+    pub outcome: Option<JobOutcome>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobOutcome {
+    /// Tree digest, hexadecimal, and how long it took.
+    Built { tree: String, build_ms: u64 },
+    /// The package does not build.
+    Failed { reason: String },
+    /// The machine could not build it.
+    Stopped { error: String },
 }
 
 /// A package as it is shipped: slim, and with the libraries it brings.
@@ -150,9 +188,10 @@ pub struct AdvisoriesRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Build,
         Self::Timing,
+        Self::Job,
         Self::Finish,
         Self::Load,
         Self::Source,
@@ -166,6 +205,7 @@ impl Kind {
         match self {
             Self::Build => "build",
             Self::Timing => "timing",
+            Self::Job => "job",
             Self::Finish => "finish",
             Self::Load => "load",
             Self::Source => "source",

@@ -83,6 +83,18 @@ impl KeyLock {
     }
 }
 
+/// Whether somebody holds the lock of a key. Those who only look do not see one another.
+pub(super) fn is_held(path: &Path) -> Result<bool, StoreError> {
+    if !fs::exists(path) {
+        return Ok(false);
+    }
+    match fs::open(path)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(StoreError::Write(error)),
+    }
+}
+
 /// The whole store for one process alone; fails at once where another uses it.
 pub(super) fn lock_exclusively(root: &Path) -> Result<File, StoreError> {
     let lock = fs::open_lock(&root.join("lock"))?;

@@ -1,26 +1,49 @@
 //! Builds on workers of a farm, buildbox's, on loopback.
 
 use std::path::Path;
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use xtask::caches::Cache;
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::caches::{Cache, Faulty};
 
 use crate::sharing::{Place, buildbox, counts, layr, machine};
-use crate::world::{SourcePackage, World, base, ran, zips};
+use crate::world::{Ran, SourcePackage, World, base, ran, zips};
 
 fn farm() -> Option<(Cache, Place)> {
     let (programs, base) = (buildbox()?, base()?);
     let rootfs = Some(base.join("rootfs")).filter(|folder| folder.is_dir()).unwrap_or(base);
-    let cache = Cache::farm(&programs, &rootfs).unwrap();
+    let cache = Cache::farm(&programs, Some(&rootfs), 2).unwrap();
     let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", cache.address));
     Some((cache, place))
 }
 
 /// `layr build` by the farm, whose workers have the base.
-fn build(world: &World, place: &Place) -> crate::world::Ran {
-    world.write("project/layr.toml", "[farm]\nbase = \"worker\"\n");
+fn build(world: &World, place: &Place) -> Ran {
+    ran(&mut command(world, place, ""))
+}
+
+/// Bounded, so that a farm that hangs is an error. `settings` are further ones of `[farm]`.
+fn command(world: &World, place: &Place, settings: &str) -> Command {
+    let config = "[build]\nseconds = 200\n[farm]\nbase = \"worker\"\nseconds = 250\n";
+    world.write("project/layr.toml", format!("{config}{settings}"));
     let base = base().unwrap();
     let words = ["build", "--json", "--engine", "reapi", "--base", base.to_str().unwrap(), "renv.lock"];
-    ran(world.command(&words).envs(place.environment.clone()))
+    let mut command = world.command(&words);
+    command.envs(place.environment.clone());
+    command
+}
+
+/// A build of a package that takes so many seconds, up to where a worker is at it.
+fn begun(world: &World, place: &Place, settings: &str, seconds: &str) -> JoinHandle<Ran> {
+    let configure = format!("#!/bin/sh\nexec sleep {seconds}\n");
+    world.publish(&SourcePackage::new("slow1", &[]).file("configure", configure));
+    world.lock(&["slow1"]);
+    let mut command = command(world, place, settings);
+    let run = std::thread::spawn(move || ran(&mut command));
+    wait_until(|| !processes(|line| line == format!("sleep\0{seconds}\0")).is_empty());
+    run
 }
 
 #[test]
@@ -42,6 +65,26 @@ fn a_farm_gives_the_bytes_that_this_machine_gives() {
     assert_eq!(zips(&here.path("project/dist")), zips(&there.path("project/dist")));
 }
 
+/// The worker has nothing of its own: R and compilers come along.
+#[test]
+fn a_farm_to_which_the_base_is_sent_gives_the_same_bytes() {
+    let (Some(programs), Some(base)) = (buildbox(), base()) else { return };
+    let farm = Cache::farm(&programs, None, 1).unwrap();
+    let (here, there) = (World::new(), World::new());
+    for world in [&here, &there] {
+        let compiled = SourcePackage::new("compiled1", &[]).file("NAMESPACE", "useDynLib(compiled1)\n");
+        world.publish(&compiled.file("src/code.c", "int value(void) { return __LINE__; }\n"));
+        world.lock(&["compiled1"]);
+    }
+    assert_eq!(counts(&here.build(&["--json"]).unwrap()), [1, 0, 0]);
+    let words = ["build", "--json", "--engine", "reapi", "--base", base.to_str().unwrap(), "renv.lock"];
+    let mut command = there.command(&words);
+    // A worker that keeps a whole base in order has no time for words.
+    command.env("LAYR_HTTP_TIMEOUT", "60").env("LAYR_FARM", format!("grpc://{}", farm.address));
+    assert_eq!(counts(&ran(&mut command)), [1, 0, 0]);
+    assert_eq!(zips(&here.path("project/dist")), zips(&there.path("project/dist")));
+}
+
 #[test]
 fn a_package_that_fails_on_a_farm_fails_with_its_log() {
     let Some((_farm, place)) = farm() else { return };
@@ -49,6 +92,79 @@ fn a_package_that_fails_on_a_farm_fails_with_its_log() {
     world.publish(&SourcePackage::new("broken1", &[]).file("R/code.R", "f <- function( {\n"));
     world.lock(&["broken1"]);
     build(&world, &place).failed(13, &["`broken1 1.0`: the installer ended with code 1", "unexpected"]);
+}
+
+#[test]
+fn a_connection_that_breaks_is_listened_to_again() {
+    let Some((farm, _)) = farm() else { return };
+    let proxy = Faulty::start(farm.address).unwrap();
+    let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", proxy.address));
+    let run = begun(&World::new(), &place, "", "6.1");
+    proxy.cut();
+    let built = run.join().unwrap();
+    assert_eq!(counts(&built), [1, 0, 0]);
+}
+
+#[test]
+fn a_job_that_takes_too_long_fails_and_says_so() {
+    let Some((_farm, place)) = farm() else { return };
+    let world = World::new();
+    world.publish(&SourcePackage::new("slow1", &[]).file("configure", "#!/bin/sh\nexec sleep 7795\n"));
+    world.lock(&["slow1"]);
+    let mut command = command(&world, &place, "");
+    world.write("project/layr.toml", "[build]\nseconds = 3\n[farm]\nbase = \"worker\"\nseconds = 60\n");
+    ran(&mut command).failed(13, &["`slow1 1.0`: it took longer than 3.0 s"]);
+    wait_until(|| processes(|line| line == "sleep\x007795\0").is_empty());
+}
+
+#[test]
+fn a_farm_that_dies_ends_in_an_error_or_in_builds_here() {
+    let Some((farm, place)) = farm() else { return };
+    let world = World::new();
+    let run = begun(&world, &place, "", "7796");
+    drop(farm);
+    let failed = run.join().unwrap();
+    assert_eq!(failed.code, 25, "{failed:#?}");
+    assert!(failed.stderr.contains("the farm does not build"), "{}", failed.stderr);
+
+    let (farm, place) = self::farm().unwrap();
+    let world = World::new();
+    let run = begun(&world, &place, "fallback = true\n", "6.2");
+    drop(farm);
+    let built = run.join().unwrap();
+    assert_eq!(counts(&built), [1, 0, 0]);
+    assert!(built.stderr.contains("slow1 1.0 is built on this machine: the farm"), "{}", built.stderr);
+}
+
+/// Killed at a moment of the job: what a worker was at is begun anew, or the error says
+/// what became of it. The store is right in any case.
+#[test]
+fn a_worker_that_is_killed_leaves_the_right_bytes_or_an_error() {
+    let Some((_farm, place)) = farm() else { return };
+    let (mut n_built, mut state) = (0, 4321_u32);
+    let undisturbed = machine();
+    let Some(built) = undisturbed.build(&["--json"]) else { return };
+    assert_eq!(counts(&built), [3, 0, 0]);
+    for _ in 0..6 {
+        let world = machine();
+        let mut command = command(&world, &place, "");
+        let run = std::thread::spawn(move || ran(&mut command));
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        std::thread::sleep(Duration::from_millis(u64::from(state >> 16) % 2000));
+        kill_a_worker();
+        let ended = run.join().unwrap();
+        if ended.code == 0 {
+            n_built += 1;
+            assert_eq!(zips(&world.path("project/dist")), zips(&undisturbed.path("project/dist")));
+        } else {
+            assert!(matches!(ended.code, 13 | 25), "{ended:#?}");
+            assert!(!world.path("project/dist").exists());
+        }
+        world.layr(&["cache", "verify"]).succeeded();
+        build(&world, &place).succeeded();
+        assert_eq!(zips(&world.path("project/dist")), zips(&undisturbed.path("project/dist")));
+    }
+    assert!(n_built > 0, "none was built");
 }
 
 #[test]
@@ -62,4 +178,47 @@ fn a_farm_that_is_not_there_is_an_error_and_needs_an_address() {
     assert!(!Path::new(&world.path("project/dist")).exists());
     let here = layr(&world, &["build", "--json", "renv.lock"], &none).unwrap();
     assert_eq!(counts(&here), [3, 0, 0]);
+}
+
+/// One of those that the test's own farm has, if one is at work.
+fn kill_a_worker() {
+    let own = |pid: &u32| ancestors(*pid).contains(&std::process::id());
+    let workers = processes(|line| line.contains("/buildbox-run\0"));
+    let worker = workers.into_iter().filter(|pid| !is_server(*pid)).find(own);
+    if let Some(pid) = worker.and_then(|pid| Pid::from_raw(pid.try_into().unwrap())) {
+        kill_process(pid, Signal::KILL).ok(); // it may have ended by itself
+    }
+}
+
+/// Numbers of the processes whose command line is such.
+fn processes(is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+    let numbers = std::fs::read_dir("/proc").unwrap();
+    let numbers = numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers.filter(|pid| is_wanted(&line_of(*pid))).collect()
+}
+
+fn line_of(pid: u32) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn is_server(pid: u32) -> bool {
+    line_of(pid).contains("buildbox-casd")
+}
+
+fn ancestors(pid: u32) -> Vec<u32> {
+    let parent = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+    };
+    std::iter::successors(Some(pid), parent).take(100).collect()
+}
+
+#[track_caller]
+fn wait_until(holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it takes too long");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -58,6 +58,7 @@ mod sandboxes;
 mod serving;
 mod sharing;
 mod sources;
+mod submitting;
 mod targets;
 mod tidy;
 mod verification;

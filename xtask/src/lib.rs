@@ -30,6 +30,7 @@ pub mod peers;
 pub mod run;
 pub mod sandbox;
 pub mod serve;
+pub mod slurm;
 pub mod steps;
 pub mod suite;
 pub mod testbed;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use xtask::layr::Profile;
 use xtask::serve::Server;
 use xtask::{bench, demo, interrupt, paths, suite, testbed, tools};
 
@@ -29,6 +30,7 @@ Usage: cargo xtask TASK
   bench packages            build many packages twice, and hold bytes and sizes against each other
   bench farm [--record STORE]
                             simulate builds of lockfiles/typical.lock on farms of 1 to 256 workers
+  bench farm --measure NAME build lockfiles/NAME.lock on four workers of a farm, and without one
   testbed [--serve [PORT]]  make a CRAN-like repository for lockfiles/; serve it on loopback
 ";
 
@@ -69,6 +71,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["bench", "cache", lockfile] => bench::cache::bench(lockfile),
         ["bench", "packages"] => bench::packages::bench(),
         ["bench", "farm"] => bench::farm::farm(None),
+        ["bench", "farm", "--measure", lockfile] => bench::farm::measured(lockfile, Profile::Release),
         ["bench", "farm", "--record", store] => bench::farm::farm(Some(store)),
         ["test"] => suite::test(),
         ["testbed"] => testbed(None),

@@ -17,7 +17,7 @@ use crate::{
 pub fn test() -> Result<()> {
     let start = Instant::now();
     let cache = paths::cache()?;
-    step("tools", || tools::provide(&[tools::FOR_BUILDS, tools::FOR_TESTS, tools::FOR_PEERS].concat()))?;
+    step("tools", || tools::provide(TOOLS.concat().as_slice()))?;
     let python = step("python", || peers::python(&cache))?;
     let bom_readers = step("readers of bills", || peers::bom_readers(&cache))?;
     let node = step("node", || peers::node(&cache))?;
@@ -68,6 +68,8 @@ pub fn test() -> Result<()> {
     eprintln!("\ntest: all is well after {time}");
     Ok(())
 }
+
+const TOOLS: [&[tools::Tool]; 4] = [tools::FOR_BUILDS, tools::FOR_TESTS, tools::FOR_PEERS, tools::FOR_JOBS];
 
 /// For one call of cargo, compiling included: a test that hangs is a failure, and not the
 /// end of everything after it.

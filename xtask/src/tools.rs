@@ -56,6 +56,14 @@ pub const SHELLCHECK: Tool = Tool { program: "shellcheck", packages: &["shellche
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
 
+/// A scheduler of jobs, with what vouches for its users.
+pub const FOR_JOBS: &[Tool] = &[
+    Tool { program: "munged", packages: &["munge"] },
+    Tool { program: "slurmctld", packages: &["slurmctld"] },
+    Tool { program: "slurmd", packages: &["slurmd"] },
+    Tool { program: "sbatch", packages: &["slurm-client"] },
+];
+
 /// What the tests of publishing need besides.
 pub const FOR_PEERS: &[Tool] = &[PYTHON, NPM];
 /// What the testbed needs.

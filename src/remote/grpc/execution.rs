@@ -10,50 +10,166 @@ use reapi::execution_client::ExecutionClient;
 use tonic::codec::Streaming;
 use tonic::{Code, Status};
 
-use super::{Connection, Grpc, digest, refused};
+use super::{Connection, Grpc, Service, digest, refused};
 use crate::remote::RemoteError;
 use crate::store::Blob;
 
-/// A server that ends each stream at once is asked once in so long, and not without pause.
+/// Between a connection that ended and the next.
 const BEFORE_LISTENING_AGAIN: Duration = Duration::from_secs(1);
 
-/// Runs an action whose messages and inputs the server has, and waits for its end, for at
-/// most `limit`, in the queue and on a worker together.
+/// How often it is listened again, one time after the other, without hearing a word.
+const MOST_IN_VAIN: u32 = 30;
+
+/// How often an action is begun that the server has forgotten, at most.
+const MOST_BEGINNINGS: u32 = 5;
+
+/// What a worker may need beyond the action's own limit, to fetch inputs and to send what
+/// came of them.
+const AROUND_A_JOB: Duration = Duration::from_mins(5);
+
+/// How long an action may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::remote) struct Patience {
+    /// On a worker, which holds it to that; one that does not is given up a little later.
+    pub(in crate::remote) running: Duration,
+    /// In the queue and on workers together.
+    pub(in crate::remote) altogether: Duration,
+}
+
+/// Runs an action whose messages and inputs the server has, and waits for its end.
 pub(in crate::remote) fn execute(
     grpc: &Grpc,
     action: Blob,
-    limit: Duration,
+    patience: Patience,
 ) -> Result<reapi::ActionResult, RemoteError> {
     let connection = grpc.connection()?;
-    let until = Instant::now() + limit;
-    let mut client = ExecutionClient::new(grpc.service(&connection.channel));
-    let request = reapi::ExecuteRequest {
-        instance_name: grpc.instance.clone(),
-        action_digest: Some(digest(&action)),
-        inline_stdout: true,
-        inline_stderr: true,
-        ..Default::default()
+    let mut execution = Execution {
+        grpc,
+        client: ExecutionClient::new(grpc.service(&connection.channel)),
+        action,
+        clock: Clock::new(patience),
+        name: String::new(),
+        stream: None,
+        n_begun: 0,
+        n_in_vain: 0,
     };
-    let mut stream = grpc.answer(client.execute(request))?;
-    let mut name = String::new();
-    loop {
-        match grpc.next_within(&mut stream, until) {
-            Ok(Some(operation)) if operation.done => return finished(operation),
-            Ok(Some(operation)) => name = operation.name,
-            // A connection that ends is not the action's end: it can be listened to again.
-            Ok(None) | Err(RemoteError::Broken { .. }) if !name.is_empty() && Instant::now() < until => {
-                if grpc.network.interrupt().is_set_within(BEFORE_LISTENING_AGAIN) {
-                    cancel(grpc, &connection, name);
-                    return Err(RemoteError::Interrupted);
+    let ended = execution.operation();
+    if ended.is_err() {
+        cancel(grpc, &connection, execution.name);
+    }
+    finished(ended?)
+}
+
+/// An action under way.
+struct Execution<'a> {
+    grpc: &'a Grpc,
+    client: ExecutionClient<Service>,
+    action: Blob,
+    clock: Clock,
+    /// What the server calls it; empty until it has said so.
+    name: String,
+    stream: Option<Streaming<Operation>>,
+    n_begun: u32,
+    n_in_vain: u32,
+}
+
+impl Execution<'_> {
+    /// The operation once it is done.
+    fn operation(&mut self) -> Result<Operation, RemoteError> {
+        loop {
+            let is_known = !self.name.is_empty();
+            match self.next() {
+                Ok(operation) if operation.done => return Ok(operation),
+                Ok(operation) => {
+                    self.clock.hear(&operation);
+                    self.name = operation.name;
+                    self.n_in_vain = 0;
                 }
-                let request = reapi::WaitExecutionRequest { name: name.clone() };
-                stream = grpc.answer(client.wait_execution(request))?;
+                // A connection that ends is not the action's end: it can be listened to again.
+                Err(RemoteError::Broken { .. }) if is_known && self.n_in_vain < MOST_IN_VAIN => {
+                    self.stream = None;
+                    self.n_in_vain += 1;
+                    if self.grpc.network.interrupt().is_set_within(BEFORE_LISTENING_AGAIN) {
+                        return Err(RemoteError::Interrupted);
+                    }
+                }
+                // It was started anew.
+                Err(error) if error.is_of_unknown() && is_known && self.n_begun < MOST_BEGINNINGS => {
+                    self.stream = None;
+                    self.name.clear();
+                }
+                Err(error) => return Err(error),
             }
-            Ok(None) => return Err(RemoteError::Broken { detail: "it ended without a result".to_owned() }),
-            Err(error) => {
-                cancel(grpc, &connection, name);
-                return Err(error);
+        }
+    }
+
+    /// Its next word, which may take as long as it needs, and so may the head of the answer.
+    fn next(&mut self) -> Result<Operation, RemoteError> {
+        let Self { grpc, client, clock, stream, .. } = self;
+        let stream = match stream {
+            Some(stream) => stream,
+            None if self.name.is_empty() => {
+                self.n_begun += 1;
+                let request = reapi::ExecuteRequest {
+                    instance_name: grpc.instance.clone(),
+                    action_digest: Some(digest(&self.action)),
+                    inline_stdout: true,
+                    inline_stderr: true,
+                    ..Default::default()
+                };
+                stream.insert(grpc.within(clock, client.execute(request))?.into_inner())
             }
+            None => {
+                let request = reapi::WaitExecutionRequest { name: self.name.clone() };
+                stream.insert(grpc.within(clock, client.wait_execution(request))?.into_inner())
+            }
+        };
+        let ended = || RemoteError::Broken { detail: "it ended without a result".to_owned() };
+        grpc.within(clock, stream.message())?.ok_or_else(ended)
+    }
+}
+
+/// When an action is given up.
+#[derive(Debug)]
+struct Clock {
+    patience: Patience,
+    end: Instant,
+    /// Since when a worker has it, as far as the server says.
+    running_since: Option<Instant>,
+}
+
+impl Clock {
+    fn new(patience: Patience) -> Self {
+        Self { patience, end: Instant::now() + patience.altogether, running_since: None }
+    }
+
+    /// A job that lost its worker is in the queue again.
+    fn hear(&mut self, operation: &Operation) {
+        let metadata = operation.metadata.as_ref();
+        let metadata = metadata.and_then(|any| reapi::ExecuteOperationMetadata::decode(&*any.value).ok());
+        let Some(metadata) = metadata else { return };
+        self.running_since = match metadata.stage() {
+            reapi::execution_stage::Value::Executing => self.running_since.or_else(|| Some(Instant::now())),
+            reapi::execution_stage::Value::Unknown
+            | reapi::execution_stage::Value::CacheCheck
+            | reapi::execution_stage::Value::Queued
+            | reapi::execution_stage::Value::Completed => None,
+        };
+    }
+
+    fn until(&self) -> Instant {
+        let of_worker = self.running_since.map(|since| since + self.patience.running + AROUND_A_JOB);
+        of_worker.map_or(self.end, |end| end.min(self.end))
+    }
+
+    /// What is to be said when it has run out.
+    fn error(&self) -> RemoteError {
+        let Patience { running, altogether } = self.patience;
+        match self.running_since {
+            Some(since) if since + running + AROUND_A_JOB < self.end => {
+                RemoteError::Overdue { place: "a worker", limit: running + AROUND_A_JOB }
+            }
+            Some(_) | None => RemoteError::Overdue { place: "the farm", limit: altogether },
         }
     }
 }
@@ -83,6 +199,9 @@ fn finished(operation: Operation) -> Result<reapi::ActionResult, RemoteError> {
     let answer = reapi::ExecuteResponse::decode(&*answer.value).ok().ok_or(unfit)?;
     let status = answer.status.unwrap_or_default();
     let code = Code::from_i32(status.code);
+    if code == Code::DeadlineExceeded {
+        return Err(RemoteError::TimedOut);
+    }
     if code != Code::Ok {
         return Err(refused(&Status::new(code, status.message)));
     }
@@ -90,13 +209,16 @@ fn finished(operation: Operation) -> Result<reapi::ActionResult, RemoteError> {
 }
 
 impl Grpc {
-    /// The next word of an operation, which may take as long as it needs.
-    fn next_within(
+    fn within<T>(
         &self,
-        stream: &mut Streaming<Operation>,
-        until: Instant,
-    ) -> Result<Option<Operation>, RemoteError> {
-        let limit = until.saturating_duration_since(Instant::now());
-        self.network.wait_for(limit, stream.message())?.map_err(|status| refused(&status))
+        clock: &Clock,
+        call: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, RemoteError> {
+        let limit = clock.until().saturating_duration_since(Instant::now());
+        match self.network.wait_for(limit, call) {
+            Ok(answer) => answer.map_err(|status| refused(&status)),
+            Err(RemoteError::Silent { .. }) => Err(clock.error()),
+            Err(error) => Err(error),
+        }
     }
 }

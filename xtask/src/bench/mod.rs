@@ -77,7 +77,8 @@ pub fn bench(n_runs: usize) -> Result<()> {
     let page = report::page(&results(&runs, &contestant).context("no runs: ask for at least one")?);
     let path = paths::workspace().join("docs/benchmarks.md");
     fs::create_dir_all(path.with_file_name(""))?;
-    let others = [cache::HEAD, check::HEAD, farm::HEAD, plan::HEAD].map(|head| part::kept(&path, head));
+    let heads = [cache::HEAD, check::HEAD, farm::HEAD, farm::MEASURED_HEAD, plan::HEAD];
+    let others = heads.map(|head| part::kept(&path, head));
     fs::write(&path, format!("{page}{}", others.concat()))?;
     eprintln!("\n{page}\nbench: written to {}", path.display());
     Ok(())

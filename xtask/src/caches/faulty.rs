@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ struct Shared {
     trouble: Mutex<(Way, Trouble)>,
     n_bytes: AtomicU64,
     n_connections: AtomicU64,
+    /// Those of clients, also when they have ended.
+    clients: Mutex<Vec<TcpStream>>,
 }
 
 /// After which a silent connection is forgotten: longer than anybody waits here.
@@ -63,12 +65,14 @@ impl Faulty {
             trouble: Mutex::new((Way::FromServer, Trouble::None)),
             n_bytes: AtomicU64::new(0),
             n_connections: AtomicU64::new(0),
+            clients: Mutex::default(),
         });
         let address = place.address;
         let for_acceptor = Arc::clone(&shared);
         let acceptor = place.accept(move |client| {
             for_acceptor.n_connections.fetch_add(1, Ordering::SeqCst);
             let shared = Arc::clone(&for_acceptor);
+            shared.clients().extend(client.try_clone());
             // A client that has gone away is no failure of the proxy's.
             thread::spawn(move || serve(&client, &shared).ok());
         });
@@ -79,6 +83,13 @@ impl Faulty {
     /// anew.
     pub fn set(&self, trouble: Trouble) {
         self.set_on(Way::FromServer, trouble);
+    }
+
+    /// Ends all connections that there are; new ones are as before.
+    pub fn cut(&self) {
+        for client in self.shared.clients().drain(..) {
+            client.shutdown(Shutdown::Both).ok();
+        }
     }
 
     pub fn set_on(&self, way: Way, trouble: Trouble) {
@@ -94,6 +105,12 @@ impl Faulty {
 
     pub fn n_connections(&self) -> u64 {
         self.shared.n_connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn clients(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

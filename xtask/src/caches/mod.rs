@@ -76,21 +76,24 @@ impl Cache {
         })
     }
 
-    /// The same with two workers, which run jobs in the base `rootfs`.
+    /// The same with so many workers, which run jobs in the base `rootfs`, or in what they
+    /// are sent.
     ///
     /// # Errors
     ///
     /// Where it does not start.
-    pub fn farm(programs: &Path, rootfs: &Path) -> Result<Self> {
+    pub fn farm(programs: &Path, rootfs: Option<&Path>, n_workers: usize) -> Result<Self> {
         Self::start(|folder, address| {
-            let (programs, rootfs) = (programs.display(), rootfs.display());
+            let programs = programs.display();
             // Read-only: what a job writes must not reach the base.
-            let base =
-                ["usr", "etc"].map(|name| format!("--runner-arg=--ro-bind-mount={rootfs}/{name}:/{name}"));
+            let bind = |rootfs: &Path, name| {
+                format!("--runner-arg=--ro-bind-mount={}/{name}:/{name}", rootfs.display())
+            };
+            let base = rootfs.iter().flat_map(|rootfs| ["usr", "etc"].map(|name| bind(rootfs, name)));
             let mut command = vec![format!("{programs}/buildbox-casd"), format!("--bind={address}")];
             command.push(format!("--buildbox-run={programs}/buildbox-run"));
             command.extend(base);
-            command.extend(["--jobs=2".to_owned(), folder.join("cas").display().to_string()]);
+            command.extend([format!("--jobs={n_workers}"), folder.join("cas").display().to_string()]);
             Ok(command)
         })
     }

@@ -2,6 +2,8 @@
 //! rule that layr starts builds by: the longest way still ahead first. A simulation, since
 //! no machine at hand has that many cores; the record is of real builds.
 
+mod measured;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -9,6 +11,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+
+pub(super) use measured::HEAD as MEASURED_HEAD;
+pub use measured::measured;
 
 use super::part;
 use crate::{dcf, paths};

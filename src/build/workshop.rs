@@ -1,0 +1,71 @@
+//! What all builds of a run share, made when the first package has to be built.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::tokens::Tokens;
+use super::{BuildError, FarmSite, Scheduler, Site, Venue, recipe};
+use crate::engine::{Engine, Root};
+use crate::model::TreeDigest;
+use crate::sys::fs;
+
+#[derive(Clone)]
+pub(super) struct Workshop<'a> {
+    pub(super) ground: Ground<'a>,
+    /// Where a package goes that another machine did not build.
+    pub(super) instead: Option<Here<'a>>,
+    /// A folder with the recipe's files.
+    pub(super) recipe: PathBuf,
+    tokens: Arc<Tokens>,
+    _folder: Arc<TempDir>,
+}
+
+/// What every build of a run begins with.
+#[derive(Clone)]
+pub(super) enum Ground<'a> {
+    Here(Here<'a>),
+    Farm(FarmSite<'a>, TreeDigest),
+    Jobs(&'a Scheduler),
+}
+
+/// This machine.
+#[derive(Clone)]
+pub(super) struct Here<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) root: Root,
+    pub(super) tokens: Arc<Tokens>,
+}
+
+impl<'a> Workshop<'a> {
+    pub(super) fn new(site: Site<'a>, n_tokens: NonZeroUsize) -> Result<Self, BuildError> {
+        let folder = site.store.temp_dir("build-")?;
+        let tokens = Arc::new(Tokens::new(folder.path(), n_tokens.get()).map_err(BuildError::Tokens)?);
+        let recipe = folder.path().join("recipe");
+        fs::create_dir_all(&recipe)?;
+        // Modes of their own, whatever the umask: the build's user reads them.
+        fs::set_mode(&recipe, 0o755)?;
+        for (name, text) in recipe::FILES {
+            fs::write_atomic(&recipe.join(name), text.as_bytes())?;
+            fs::set_mode(&recipe.join(name), 0o644)?;
+        }
+        let here = |engine: &'a Engine| -> Result<Here<'a>, BuildError> {
+            let root = site.base.root_for(engine, site.report)?;
+            Ok(Here { engine, root, tokens: Arc::clone(&tokens) })
+        };
+        let ground = match site.venue {
+            Venue::Here(engine) => Ground::Here(here(engine)?),
+            Venue::Farm(farm) => Ground::Farm(farm, farm.ground(site)?),
+            Venue::Jobs(scheduler) => Ground::Jobs(scheduler),
+        };
+        let instead = site.instead.map(here).transpose()?;
+        Ok(Self { ground, instead, recipe, tokens, _folder: folder.into() })
+    }
+
+    /// Puts back the tokens of builds that were killed; only while none runs.
+    pub(super) fn refill(&self) -> Result<(), BuildError> {
+        self.tokens.refill().map_err(BuildError::Tokens)
+    }
+}

@@ -1,0 +1,124 @@
+//! A lockfile built by a farm of four workers on loopback, buildbox's, beside the same by
+//! bubblewrap: whether the bytes are the same, and what each job took besides its run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::part;
+use crate::caches::{self, Cache};
+use crate::layr::{Layr, Profile};
+use crate::serve::Server;
+use crate::steps::{shown, step};
+use crate::testbed;
+use crate::{base, paths, tools};
+
+/// How the part of the page begins.
+pub(in crate::bench) const HEAD: &str = "## On four workers\n";
+
+const N_WORKERS: usize = 4;
+
+/// What a line of `layr build -v` has of a job, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    prepared: u64,
+    sent: u64,
+    waited: u64,
+    ran: u64,
+    brought: u64,
+}
+
+/// Builds `lockfiles/LOCKFILE.lock` both ways, and writes the part of docs/benchmarks.md.
+pub fn measured(lockfile: &str, profile: Profile) -> Result<()> {
+    let cache = paths::cache()?;
+    let path = paths::workspace().join(format!("lockfiles/{lockfile}.lock"));
+    step("tools", || tools::provide(tools::FOR_BUILDS))?;
+    let programs = caches::buildbox(&cache).context("there is no buildbox")?;
+    let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
+    let layr = step("cargo build", || Layr::build(profile, None))?;
+    let base = step("base", || base::provide(&layr, &cache))?;
+    let work = tempfile::Builder::new().prefix("farm-").tempdir_in(&cache)?;
+    let server = Server::start(testbed.repository())?;
+    let run = |name: &str, words: &[&str]| -> Result<(Duration, String, Vec<PathBuf>)> {
+        let folder = work.path().join(name);
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("layr.toml"), "[farm]\nbase = \"worker\"\n")?;
+        let mut command = layr.command();
+        command.current_dir(&folder).env("LAYR_CACHE_DIR", folder.join("store"));
+        command.args(["build", "-v", "--no-load-test", "--allow-r-mismatch", "--base"]).arg(&base.path);
+        command.arg("--repository").arg(format!("CRAN={}", server.url())).args(words).arg(&path);
+        let start = Instant::now();
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "layr ended with {}:\n{said}", output.status);
+        Ok((start.elapsed(), said, zips(&folder.join("dist"))?))
+    };
+    let (here, _, expected) = step("bubblewrap", || run("here", &["--engine", "bwrap"]))?;
+    let farm = Cache::farm(&programs, Some(&base.rootfs()), N_WORKERS)?;
+    let address = format!("grpc://{}", farm.address);
+    let farm_words = ["--engine", "reapi", "--farm", &address];
+    let (there, said, given) = step("farm", || run("there", &farm_words))?;
+    if expected != given {
+        bail!("the farm gives other layers: {given:?}, not {expected:?}");
+    }
+    let jobs: Vec<Parts> = said.lines().filter_map(parts).collect();
+    let text = page(lockfile, (here, there), &jobs, expected.len());
+    eprint!("{text}");
+    part::replace(&paths::workspace().join("docs/benchmarks.md"), HEAD, &text)
+}
+
+/// Names of zips, which are those of what is in them.
+fn zips(folder: &Path) -> Result<Vec<PathBuf>> {
+    let names = fs::read_dir(folder)?.map(|entry| Ok(PathBuf::from(entry?.file_name())));
+    let mut names = names.collect::<Result<Vec<_>>>()?;
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "zip"));
+    names.sort();
+    Ok(names)
+}
+
+fn parts(line: &str) -> Option<Parts> {
+    let (_, list) = line.strip_prefix("on the farm, ")?.split_once(": ")?;
+    let mut found = list.split(", ").map(|part| part.split(' ').nth(1)?.parse().ok());
+    let mut next = || found.next().flatten();
+    Some(Parts { prepared: next()?, sent: next()?, waited: next()?, ran: next()?, brought: next()? })
+}
+
+fn page(lockfile: &str, (here, there): (Duration, Duration), jobs: &[Parts], n_layers: usize) -> String {
+    let row = |name: &str, of: &dyn Fn(&Parts) -> u64| {
+        let mut all: Vec<u64> = jobs.iter().map(of).collect();
+        all.sort_unstable();
+        let at = |share: usize| all.get(all.len() * share / 100).or(all.last()).copied().unwrap_or(0);
+        format!("| {name} | {} ms | {} ms | {} ms |\n", at(50), at(90), at(100))
+    };
+    let layers =
+        if n_layers == 1 { "The layer has".to_owned() } else { format!("All {n_layers} layers have") };
+    format!(
+        "{HEAD}\n`cargo xtask bench farm --measure {lockfile}` builds `lockfiles/{lockfile}.lock` ({} packages) by \
+         bubblewrap ({}) and then by a farm on loopback of {N_WORKERS} workers, buildbox's ({}), on the same two \
+         cores. {layers} the same digest. What each job took beside its run:\n\n\
+         | part | median | of ten, nine below | most |\n|---|---|---|---|\n{}{}{}{}",
+        jobs.len(),
+        shown(here),
+        shown(there),
+        row("inputs unpacked, named and put together", &|parts| parts.prepared),
+        row("sent, as far as the farm lacked them", &|parts| parts.sent),
+        row("in the queue, and made ready and kept by the worker", &|parts| parts.waited),
+        row("brought and kept", &|parts| parts.brought),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_layr_says_of_a_job_is_read() {
+        let line =
+            "on the farm, cli 3.6.0: prepared 12 ms, sent 3 ms, waited 45 ms, ran 18000 ms, brought 9 ms";
+        let expected = Parts { prepared: 12, sent: 3, waited: 45, ran: 18_000, brought: 9 };
+        assert_eq!(parts(line), Some(expected));
+        assert_eq!(parts("built cli 3.6.0 (18.0 s)"), None);
+    }
+}
