@@ -281,14 +281,10 @@ impl Settings {
     /// A farm and a scheduler have queues of their own: all that is ready may wait there.
     fn build_options(&self, engine: Choice, config: &Config) -> BuildOptions {
         const AWAY: Option<NonZeroUsize> = NonZeroUsize::new(200);
-        let of_machine = n_cores();
-        let (n_jobs, n_tokens) = match engine {
-            Choice::Farm | Choice::Scheduler => (self.jobs.or(AWAY).unwrap_or(of_machine), of_machine),
-            Choice::Auto | Choice::Docker | Choice::Podman | Choice::Bwrap => {
-                let n_jobs = self.jobs.unwrap_or(of_machine);
-                (n_jobs, n_jobs)
-            }
-        };
+        let n_cores = n_cores();
+        let usual = if matches!(engine, Choice::Farm | Choice::Scheduler) { AWAY } else { None };
+        let n_jobs = self.jobs.or(usual).unwrap_or(n_cores);
+        let n_tokens = if usual.is_some() { n_cores } else { n_jobs };
         BuildOptions { n_jobs, n_tokens, limits: limits(config) }
     }
 }

@@ -158,7 +158,7 @@ impl Remote {
 
     /// Names the cache in an error that ends a command.
     fn at(&self, source: RemoteError) -> RemoteError {
-        if matches!(source, RemoteError::Store(_) | RemoteError::Interrupted) {
+        if matches!(source, RemoteError::Store(_) | RemoteError::Interrupted | RemoteError::TimedOut) {
             return source;
         }
         RemoteError::At { address: self.settings.address.to_string(), source: Box::new(source) }

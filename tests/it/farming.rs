@@ -99,7 +99,8 @@ fn a_connection_that_breaks_is_listened_to_again() {
     let Some((farm, _)) = farm() else { return };
     let proxy = Faulty::start(farm.address).unwrap();
     let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", proxy.address));
-    let run = begun(&World::new(), &place, "", "6.1");
+    let world = World::new();
+    let run = begun(&world, &place, "", "6.1");
     proxy.cut();
     let built = run.join().unwrap();
     assert_eq!(counts(&built), [1, 0, 0]);
@@ -140,7 +141,7 @@ fn a_farm_that_dies_ends_in_an_error_or_in_builds_here() {
 /// what became of it. The store is right in any case.
 #[test]
 fn a_worker_that_is_killed_leaves_the_right_bytes_or_an_error() {
-    let Some((_farm, place)) = farm() else { return };
+    let Some((farm, place)) = farm() else { return };
     let (mut n_built, mut state) = (0, 4321_u32);
     let undisturbed = machine();
     let Some(built) = undisturbed.build(&["--json"]) else { return };
@@ -151,7 +152,7 @@ fn a_worker_that_is_killed_leaves_the_right_bytes_or_an_error() {
         let run = std::thread::spawn(move || ran(&mut command));
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         std::thread::sleep(Duration::from_millis(u64::from(state >> 16) % 2000));
-        kill_a_worker();
+        kill_a_worker(&farm);
         let ended = run.join().unwrap();
         if ended.code == 0 {
             n_built += 1;
@@ -180,9 +181,9 @@ fn a_farm_that_is_not_there_is_an_error_and_needs_an_address() {
     assert_eq!(counts(&here), [3, 0, 0]);
 }
 
-/// One of those that the test's own farm has, if one is at work.
-fn kill_a_worker() {
-    let own = |pid: &u32| ancestors(*pid).contains(&std::process::id());
+/// One of those that this farm has, if one is at work.
+fn kill_a_worker(farm: &Cache) {
+    let own = |pid: &u32| ancestors(*pid).contains(&farm.pid());
     let workers = processes(|line| line.contains("/buildbox-run\0"));
     let worker = workers.into_iter().filter(|pid| !is_server(*pid)).find(own);
     if let Some(pid) = worker.and_then(|pid| Pid::from_raw(pid.try_into().unwrap())) {

@@ -127,6 +127,11 @@ impl Cache {
         Ok(cache)
     }
 
+    /// The process that all of the server's descend from.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where a server of files has them.
     pub fn files(&self) -> PathBuf {
         self.folder.path().join("files")
