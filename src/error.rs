@@ -274,9 +274,9 @@ impl Error {
             Self::Audit(_) => ExitCode::Audit,
             Self::Remote(error) => of_remote(error),
             Self::Base(_)
-            | Self::Build(BuildError::Base(_) | BuildError::FarmNeedsFolder { .. } | BuildError::OtherBase { .. }) => {
-                ExitCode::Base
-            }
+            | Self::Build(
+                BuildError::Base(_) | BuildError::FarmNeedsFolder { .. } | BuildError::OtherBase { .. },
+            ) => ExitCode::Base,
             Self::Build(BuildError::Farm(_) | BuildError::Job { .. } | BuildError::Submit(_)) => {
                 ExitCode::Remote
             }
