@@ -73,7 +73,7 @@ const TOOLS: [&[tools::Tool]; 4] = [tools::FOR_BUILDS, tools::FOR_TESTS, tools::
 
 /// For one call of cargo, compiling included: a test that hangs is a failure, and not the
 /// end of everything after it.
-const LIMIT: Duration = Duration::from_mins(20);
+const LIMIT: Duration = Duration::from_mins(40);
 
 /// One call of cargo, which writes to the terminal itself.
 fn holds(words: &str, environment: &[(&str, OsString)]) -> bool {
