@@ -10,6 +10,9 @@ manuals <- words[1]
 seconds <- as.numeric(words[3])
 
 outcome <- function(package, page) {
+  if (is.null(page)) {
+    return(NA_character_)
+  }
   code <- tempfile(fileext = ".R")
   tools::Rd2ex(page, code, commentDontrun = TRUE, commentDonttest = TRUE)
   if (!file.exists(code)) {
@@ -31,7 +34,9 @@ outcome <- function(package, page) {
 
 for (package in list.files(words[2])) {
   pages <- tools::Rd_db(package, lib.loc = manuals)
-  how <- suppressWarnings(parallel::mclapply(pages, function(page) outcome(package, page),
+  # One alone would not be given a process of its own.
+  two <- c(pages, list(none = NULL))
+  how <- suppressWarnings(parallel::mclapply(two, function(page) outcome(package, page),
                                              mc.cores = 2L, mc.preschedule = FALSE))
   for (page in names(pages)) {
     ended <- how[[page]]
