@@ -25,11 +25,8 @@ pub(super) fn build(
     let store = workshop.store;
     let program =
         process::find_program("mmdebstrap", &workshop.search_path).ok_or(BaseError::NoMmdebstrap)?;
-    let host = image::host_architecture()?;
-    let arch = options.arch.unwrap_or(host);
-    if arch != host && !emulation::is_there(arch) {
-        return Err(BaseError::NoEmulator { base: recipe.to_string(), arch, host });
-    }
+    let arch = options.arch.map_or_else(image::host_architecture, Ok)?;
+    emulation::check(&recipe.to_string(), arch)?;
     let log_path = store.root().join("logs").join(format!("base-debian-{suite}.log"));
     let temp = store.temp_dir("base-")?;
     let rootfs = temp.path().join("rootfs");

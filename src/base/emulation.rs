@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::BaseError;
+use super::image::host_architecture;
 use crate::model::Architecture;
 use crate::sys::fs;
 
@@ -12,7 +14,16 @@ const HANDLERS: &str = "/proc/sys/fs/binfmt_misc";
 const MAGIC: &str = "7f454c460201";
 const MACHINE_AT: usize = 18;
 
-pub(super) fn is_there(arch: Architecture) -> bool {
+/// Holds that what is in base `name` can be run here.
+pub(super) fn check(name: &str, arch: Architecture) -> Result<(), BaseError> {
+    let host = host_architecture()?;
+    if arch == host || is_there(arch) {
+        return Ok(());
+    }
+    Err(BaseError::NoEmulator { base: name.to_owned(), arch, host })
+}
+
+fn is_there(arch: Architecture) -> bool {
     let Ok(entries) = fs::sorted_entries(Path::new(HANDLERS)) else { return false };
     let texts = entries.iter().filter_map(|entry| fs::read(&entry.path()).ok());
     texts.into_iter().any(|text| is_for(&String::from_utf8_lossy(&text), arch))

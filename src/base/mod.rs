@@ -94,20 +94,11 @@ impl Base {
     /// What a sandbox starts from: the base's folder, or an image, which is made of the
     /// folder where a container program is to run it and has none yet.
     pub fn root_for(&self, engine: &Engine, report: &dyn Report) -> Result<Root, BaseError> {
-        self.check_runs()?;
+        emulation::check(&self.recipe, self.arch)?;
         match (engine, &self.root) {
             (Engine::Container(container), Root::Folder(rootfs)) => self.import(container, rootfs, report),
             (Engine::Container(_) | Engine::Bwrap { .. }, root) => Ok(root.clone()),
         }
-    }
-
-    /// What is for another processor needs an emulator that the kernel knows.
-    fn check_runs(&self) -> Result<(), BaseError> {
-        let host = host_architecture()?;
-        if self.arch == host || emulation::is_there(self.arch) {
-            return Ok(());
-        }
-        Err(BaseError::NoEmulator { base: self.recipe.clone(), arch: self.arch, host })
     }
 
     /// The base's root file system, where it is a folder.

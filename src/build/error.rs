@@ -161,17 +161,6 @@ impl BuildError {
     pub(super) fn is_of_others(&self) -> bool {
         matches!(self, Self::Farm(_) | Self::Job { .. } | Self::Submit(_))
     }
-
-    /// It and its causes in one line.
-    pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
 use crate::model::{BuildKey, PackageId, PackageName, Sha256Digest, TreeDigest};
 use crate::remote::Reservation;
-use crate::report::Event;
+use crate::report::{Event, causes};
 use crate::store::{Blob, BuildRecord, Kind, Store, StoreError};
 use crate::sys::fs;
 use crate::sys::process::{ProcessError, exit_code, signal_name};
@@ -156,7 +156,7 @@ impl Job<'_> {
         match (installed, &self.workshop.instead) {
             (Err(error), Some(here)) if error.is_of_others() => {
                 let id = &self.source.id;
-                let text = format!("{id} is built on this machine: {}", error.with_causes());
+                let text = format!("{id} is built on this machine: {}", causes::in_one_line(&error));
                 self.site.report.report(&Event::Warning { text: &text });
                 self.install_here(here, &fs::create(&log_path)?)
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{FetchError, Violation};
 use crate::model::{CommitId, DescriptionError, InvalidGitPlace, PackageId, Sha256Digest, human_bytes};
+use crate::report::causes;
 use crate::store::StoreError;
 use crate::sys::fs::PathError;
 
@@ -49,7 +50,7 @@ pub enum Failure {
     Violation(Violation),
     #[error("has no `{package}/DESCRIPTION`")]
     NoDescription { package: String },
-    #[error("has an unusable DESCRIPTION: {}", chain(.source))]
+    #[error("has an unusable DESCRIPTION: {}", causes::in_one_line(.source))]
     Description { source: DescriptionError },
     #[error("holds `{actual}`")]
     OtherPackage { actual: PackageId },
@@ -73,21 +74,6 @@ pub enum Failure {
     Binary,
     #[error("is a source package, where a binary one was asked for")]
     NotBinary,
-}
-
-/// An error and all its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Wrappers often repeat what they wrap.
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// How often it is worth to try again.

@@ -20,7 +20,7 @@ use super::pace::Pace;
 use super::partial::Resume;
 use super::resume::{ContentRange, backoff, retry_after};
 use super::{Failure, FetchError, url};
-use crate::report::{Event, Report};
+use crate::report::{Event, Report, causes};
 use crate::sys::interrupt::Interrupt;
 
 /// How the network is used.
@@ -89,7 +89,7 @@ impl Http {
             }))
             .referer(false)
             .build()
-            .map_err(|error| FetchError::Client { detail: root_cause(&error) })?;
+            .map_err(|error| FetchError::Client { detail: causes::root(&error) })?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -331,7 +331,7 @@ fn wrong_redirect(previous: &[Url], next: &Url) -> Option<&'static str> {
 
 fn failure_of(error: reqwest::Error) -> Failure {
     let error = error.without_url(); // it is shown beside the message, and may hold a password
-    let detail = root_cause(&error);
+    let detail = causes::root(&error);
     if error.is_redirect() {
         Failure::Redirect { detail }
     } else if error.is_builder() {
@@ -343,15 +343,6 @@ fn failure_of(error: reqwest::Error) -> Failure {
     } else {
         Failure::Broken { detail }
     }
-}
-
-/// What the wrappers wrap: "Connection refused", not "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut root = error;
-    while let Some(cause) = root.source() {
-        root = cause;
-    }
-    root.to_string()
 }
 
 /// TLS errors come as I/O errors of this kind, and none of the transport does.

@@ -9,8 +9,8 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::failure::chain;
 use super::policy::{Flaw, Head, Judge, Verdict, Violation};
+use crate::report::causes;
 use crate::sys::fs::PathError;
 
 /// Takes what an archive holds, in its order. Paths are relative and normal.
@@ -239,7 +239,7 @@ fn only_zeros(mut rest: impl Read, judge: &mut Judge<'_>) -> Result<(), Violatio
 
 fn flaw_of(error: &io::Error) -> Flaw {
     // The text can hold parts of the archive.
-    let detail = chain(error).chars().filter(|c| !c.is_control()).take(200).collect();
+    let detail = causes::in_one_line(error).chars().filter(|c| !c.is_control()).take(200).collect();
     Flaw::Damaged { detail }
 }
 

@@ -15,9 +15,9 @@ pub use profile::{PackageProfile, Patterns, Profile, ProfileError, Slimness};
 
 use crate::model::{BaseDigest, PackageId, PackageName, Sha256Digest, TreeDigest};
 use crate::report::{Event, Report};
-use crate::store::{Entry, EntryKind, FinishRecord, Kind, LibraryRecord, OwnerRecord, Store};
+use crate::store::{Entry, EntryKind, FinishRecord, Kind, LibraryRecord, Owner, Store};
 use crate::sys::hash::sha256_of_list;
-use crate::target::{self, LIBRARIES, Owner, Policy, RootFs, System};
+use crate::target::{self, LIBRARIES, Policy, RootFs, System};
 
 /// Part of every key: another way of doing it, other trees.
 const VERSION: &str = "layr finish 3";
@@ -229,28 +229,8 @@ fn library_record(
         tree = site.store.put_tree(&entries)?;
         unzipped_bytes += n_bytes;
     }
-    let owner =
-        owner.map(|Owner { package, version, source, source_version, licenses, system }| OwnerRecord {
-            system: system.clone(),
-            package: package.clone(),
-            version: version.clone(),
-            source: source.clone(),
-            source_version: source_version.clone(),
-            licenses: licenses.clone(),
-        });
+    let owner = owner.cloned();
     Ok(LibraryRecord { name, soname, path, tree: tree.to_hex(), unzipped_bytes, needs, owner })
-}
-
-fn owner(record: &OwnerRecord) -> Owner {
-    let OwnerRecord { package, version, source, source_version, licenses, system } = record;
-    Owner {
-        system: system.clone(),
-        package: package.clone(),
-        version: version.clone(),
-        source: source.clone(),
-        source_version: source_version.clone(),
-        licenses: licenses.clone(),
-    }
 }
 
 fn of_record(record: &FinishRecord) -> Option<Finished> {
@@ -262,7 +242,7 @@ fn of_record(record: &FinishRecord) -> Option<Finished> {
             tree: record.tree.parse().ok()?,
             unzipped_bytes: record.unzipped_bytes,
             needs: record.needs.clone(),
-            owner: record.owner.as_ref().map(owner),
+            owner: record.owner.clone(),
         })
     };
     Some(Finished {

@@ -24,8 +24,9 @@ pub(super) use execution::{Patience, execute};
 
 use super::RemoteError;
 use super::claim::blob;
-use super::server::{Network, Server, root_cause};
+use super::server::{Network, Server};
 use super::settings::{Settings, Tls};
+use crate::report::causes;
 use crate::store::Blob;
 
 /// A server that speaks REAPI. It is connected to when it is first asked for something.
@@ -84,7 +85,8 @@ impl Grpc {
         network: Arc<Network>,
     ) -> Result<Self, RemoteError> {
         const CONNECT: Duration = Duration::from_secs(5);
-        let unfit = |error: tonic::transport::Error| RemoteError::Unreachable { detail: root_cause(&error) };
+        let unfit =
+            |error: tonic::transport::Error| RemoteError::Unreachable { detail: causes::root(&error) };
         let scheme = if is_encrypted { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{authority}"))
             .map_err(unfit)?
@@ -119,7 +121,7 @@ impl Grpc {
 
     fn connect(&self) -> Result<Connection, RemoteError> {
         let channel = self.network.wait(self.endpoint.connect())?;
-        let channel = channel.map_err(|error| RemoteError::Unreachable { detail: root_cause(&error) })?;
+        let channel = channel.map_err(|error| RemoteError::Unreachable { detail: causes::root(&error) })?;
         let mut client = CapabilitiesClient::new(self.service(&channel));
         let request = reapi::GetCapabilitiesRequest { instance_name: self.instance.clone() };
         let answer =
@@ -315,7 +317,7 @@ fn tls(Tls { authorities, identity }: &Tls) -> ClientTlsConfig {
 fn refused(status: &Status) -> RemoteError {
     use std::error::Error;
     if status.source().is_some() {
-        return RemoteError::Broken { detail: root_cause(status) };
+        return RemoteError::Broken { detail: causes::root(status) };
     }
     let is_passing = match status.code() {
         Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::Internal | Code::Unknown => true,

@@ -10,8 +10,9 @@ use reqwest::{Body, Certificate, Client, Identity, Method, Response, StatusCode}
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::RemoteError;
-use super::server::{Network, Server, root_cause};
+use super::server::{Network, Server};
 use super::settings::{Settings, Tls};
+use crate::report::causes;
 use crate::store::{Blob, StoreError};
 
 pub(super) struct Http {
@@ -192,12 +193,12 @@ fn header((name, value): &(String, String)) -> Result<(HeaderName, HeaderValue),
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unfit(error: reqwest::Error) -> RemoteError {
-    RemoteError::Unreachable { detail: root_cause(&error) }
+    RemoteError::Unreachable { detail: causes::root(&error) }
 }
 
 fn failed(error: reqwest::Error) -> RemoteError {
     let error = error.without_url();
-    let detail = root_cause(&error);
+    let detail = causes::root(&error);
     if error.is_connect() || error.is_builder() {
         RemoteError::Unreachable { detail }
     } else {

@@ -12,7 +12,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 
 use super::RemoteError;
-use super::server::{Network, Server, root_cause};
+use super::server::{Network, Server};
+use crate::report::causes;
 use crate::store::{Blob, StoreError};
 
 pub(super) struct S3 {
@@ -130,7 +131,7 @@ impl Server for S3 {
         let Some(mut object) = found(self.network.wait(request)?)? else { return Ok(false) };
         let mut left = blob.n_bytes;
         while let Some(chunk) = self.network.wait(object.body.next())? {
-            let chunk = chunk.map_err(|error| RemoteError::Broken { detail: root_cause(&error) })?;
+            let chunk = chunk.map_err(|error| RemoteError::Broken { detail: causes::root(&error) })?;
             let wrong = RemoteError::WrongBytes { digest: blob.digest };
             left = left.checked_sub(chunk.len() as u64).ok_or(wrong)?;
             to.write_all(&chunk).map_err(StoreError::Write)?;
@@ -171,7 +172,8 @@ fn piece(from: &mut (dyn Read + Send)) -> Result<Vec<u8>, StoreError> {
 async fn bytes_of(mut body: ByteStream, most_bytes: u64) -> Result<Vec<u8>, RemoteError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| RemoteError::Broken { detail: root_cause(&error) })?);
+        bytes
+            .extend_from_slice(&chunk.map_err(|error| RemoteError::Broken { detail: causes::root(&error) })?);
         if bytes.len() as u64 > most_bytes {
             break;
         }
@@ -201,7 +203,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let SdkError::ServiceError(service) = error else {
-        return RemoteError::Broken { detail: root_cause(error) };
+        return RemoteError::Broken { detail: causes::root(error) };
     };
     let status = service.raw().status().as_u16();
     let code = service.err().code().unwrap_or_default();

@@ -146,12 +146,3 @@ impl Drop for Network {
         }
     }
 }
-
-/// What the wrappers wrap: "Connection refused", not "transport error".
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut root = error;
-    while let Some(cause) = root.source() {
-        root = cause;
-    }
-    root.to_string()
-}

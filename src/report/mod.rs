@@ -1,5 +1,6 @@
 //! News of a run, from the stages to whoever listens.
 
+pub mod causes;
 mod terminal;
 
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub use exchange::{Blob, IncomingTree, TreeFlaw};
 pub use gc::{GcReport, StoreStats, VerifyReport};
 pub use records::{
     AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, JobOutcome, JobRecord, Kind,
-    LibraryRecord, LoadRecord, OwnerRecord, RuntimeLibrary, RuntimeRecord, SourceRecord,
+    LibraryRecord, LoadRecord, Owner, RuntimeLibrary, RuntimeRecord, SourceRecord,
 };
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};

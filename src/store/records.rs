@@ -107,17 +107,22 @@ pub struct LibraryRecord {
     /// The names of those it needs itself.
     pub needs: Vec<String>,
     /// The system package it is part of, where that is known.
-    pub owner: Option<OwnerRecord>,
+    pub owner: Option<Owner>,
 }
 
-/// A system package of a base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnerRecord {
+/// The system package that a library of a base was part of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owner {
     pub package: String,
     pub version: String,
+    /// The source package it was built of: what advisories name.
     pub source: String,
     pub source_version: String,
+    /// As its copyright file has them, each once; empty where it has none that a program
+    /// can read.
     pub licenses: Vec<String>,
+    /// The form of its packages and the distribution, as package URLs have them, e.g.
+    /// `deb/debian-13` or `rpm/amzn-2023`.
     #[serde(default)]
     pub system: Option<String>,
 }

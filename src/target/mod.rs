@@ -25,7 +25,7 @@ mod rpm;
 pub use choice::{BASE, Choice};
 pub use closure::{Closure, Library, Member, System, closure};
 pub use error::{Problem, ProblemKind, TargetError};
-pub use owner::{Owner, copyright, owners};
+pub use owner::{copyright, owners};
 pub use policy::{Policy, PolicyError, is_glibc};
 pub use repair::{LIBRARIES, Repaired, Vendored, members, repair};
 pub use rootfs::{RootFs, SystemLibrary};

@@ -6,23 +6,8 @@ use std::path::Path;
 
 use super::rpm::{self, RPM_LIST};
 use super::{RootFs, TargetError};
+use crate::store::Owner;
 use crate::sys::fs;
-
-/// The system package that a library was part of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner {
-    pub package: String,
-    pub version: String,
-    /// The source package it was built of: what advisories name.
-    pub source: String,
-    pub source_version: String,
-    /// As its copyright file has them, each once; empty where it has none that a program
-    /// can read.
-    pub licenses: Vec<String>,
-    /// The form of its packages and the distribution, as package URLs have them, e.g.
-    /// `deb/debian-13` or `rpm/amzn-2023`.
-    pub system: Option<String>,
-}
 
 /// The owners of files, by path relative to the root. What nobody owns is left out, and so
 /// is everything on systems that keep other records.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::owner::Owner;
+use crate::store::Owner;
 
 /// What `rpm` is asked: a line for each file, with tabs between path, package, version,
 /// source package and licence.

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::caches::{Cache, Faulty};
+use xtask::interrupt;
 
+use crate::processes::{is_sleeping, processes, wait_until};
 use crate::sharing::{Place, buildbox, counts, layr, machine};
 use crate::world::{Ran, SourcePackage, World, base, ran, zips};
 
@@ -42,7 +44,7 @@ fn begun(world: &World, place: &Place, settings: &str, seconds: &str) -> JoinHan
     world.lock(&["slow1"]);
     let mut command = command(world, place, settings);
     let run = std::thread::spawn(move || ran(&mut command));
-    wait_until(|| !processes(|line| line == format!("sleep\0{seconds}\0")).is_empty());
+    wait_until("the job runs", || is_sleeping(seconds));
     run
 }
 
@@ -115,7 +117,7 @@ fn a_job_that_takes_too_long_fails_and_says_so() {
     let mut command = command(&world, &place, "");
     world.write("project/layr.toml", "[build]\nseconds = 3\n[farm]\nbase = \"worker\"\nseconds = 60\n");
     ran(&mut command).failed(13, &["`slow1 1.0`: it took longer than 3.0 s"]);
-    wait_until(|| processes(|line| line == "sleep\x007795\0").is_empty());
+    wait_until("the job is gone", || !is_sleeping("7795"));
 }
 
 #[test]
@@ -183,43 +185,12 @@ fn a_farm_that_is_not_there_is_an_error_and_needs_an_address() {
 
 /// One of those that this farm has, if one is at work.
 fn kill_a_worker(farm: &Cache) {
-    let own = |pid: &u32| ancestors(*pid).contains(&farm.pid());
-    let workers = processes(|line| line.contains("/buildbox-run\0"));
-    let worker = workers.into_iter().filter(|pid| !is_server(*pid)).find(own);
-    if let Some(pid) = worker.and_then(|pid| Pid::from_raw(pid.try_into().unwrap())) {
+    let own = interrupt::below(farm.pid());
+    let is_worker = |line: &str| line.contains("/buildbox-run\0") && !line.contains("buildbox-casd");
+    let mut lines =
+        processes().into_iter().map(|(pid, line)| (pid, String::from_utf8_lossy(&line).into_owned()));
+    let worker = lines.find(|(pid, line)| own.contains(pid) && is_worker(line));
+    if let Some(pid) = worker.and_then(|(pid, _)| Pid::from_raw(pid.try_into().unwrap())) {
         kill_process(pid, Signal::KILL).ok(); // it may have ended by itself
-    }
-}
-
-/// Numbers of the processes whose command line is such.
-fn processes(is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
-    let numbers = std::fs::read_dir("/proc").unwrap();
-    let numbers = numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    numbers.filter(|pid| is_wanted(&line_of(*pid))).collect()
-}
-
-fn line_of(pid: u32) -> String {
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn is_server(pid: u32) -> bool {
-    line_of(pid).contains("buildbox-casd")
-}
-
-fn ancestors(pid: u32) -> Vec<u32> {
-    let parent = |pid: &u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
-    };
-    std::iter::successors(Some(pid), parent).take(100).collect()
-}
-
-#[track_caller]
-fn wait_until(holds: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_mins(1), "it takes too long");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::processes::{is_sleeping, wait_until};
 use crate::world::{SourcePackage, World, base, zips};
 
 pub(crate) const N_CHAINED: usize = 12;
@@ -90,12 +91,12 @@ fn ctrl_c_ends_at_once_with_its_own_code_and_leaves_nothing() {
     world.publish(&SourcePackage::new("slow1", &[]).file("configure", "#!/bin/sh\nexec sleep 7771\n"));
     world.lock(&["slow1"]);
     let child = world.spawn(&args(base.to_str().unwrap()));
-    wait_until(|| sleeping("7771"));
+    wait_until("the build runs", || is_sleeping("7771"));
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::INT).unwrap();
     let (code, stderr) = stderr_of(child);
     assert_eq!(code, Some(130), "{stderr}");
-    wait_until(|| !sleeping("7771"));
+    wait_until("the build is gone", || !is_sleeping("7771"));
     assert!(left_in_tmp(&world).is_empty());
 }
 
@@ -110,10 +111,10 @@ fn a_container_does_not_outlive_a_killed_run() {
     world.publish(&SourcePackage::new("slow2", &[]).file("configure", "#!/bin/sh\nexec sleep 7772\n"));
     world.lock(&["slow2"]);
     let mut child = world.spawn(&["build", "--base", base.to_str().unwrap(), "--engine", "docker"]);
-    wait_until(|| sleeping("7772"));
+    wait_until("the build runs", || is_sleeping("7772"));
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until(|| !sleeping("7772"));
+    wait_until("the build is gone", || !is_sleeping("7772"));
 }
 
 #[test]
@@ -129,22 +130,4 @@ fn two_runs_at_once_share_the_work() {
     let n_built = (one_stderr + &two_stderr).lines().filter(|line| line.starts_with("built ")).count();
     assert_eq!(n_built, 12);
     assert_eq!(zips(&world.path("project/dist")), zips(&world.path("project/other")));
-}
-
-/// Whether a `sleep` with that argument runs anywhere on the machine.
-fn sleeping(argument: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let command_lines = processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
-    command_lines.into_iter().any(|line| line == format!("sleep\0{argument}\0").as_bytes())
-}
-
-#[track_caller]
-fn wait_until(holds: impl Fn() -> bool) {
-    for _ in 0..1200 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("waited a minute in vain");
 }

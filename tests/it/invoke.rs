@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::processes::{is_running, wait_until};
 use crate::world::{Ran, World, base, from_environment};
 
 /// Asks for events and answers them with what `answer` prints; `$event` and `$id` are there.
@@ -161,11 +162,11 @@ fn nothing_of_a_function_is_left_when_layr_is_interrupted_or_killed() {
         let world = world(&format!("answer() {{ sleep {mark}; }}\n{LOOP}"));
         let mut command = world.command(&["invoke", "--no-runtime", "--timeout", "900", "--engine", "bwrap"]);
         let mut child = command.arg("--base").arg(&base).arg("--root").arg(&root).spawn().unwrap();
-        assert!(wait_until(|| is_running(&mark)), "the function does not start");
+        wait_until("the function starts", || is_running(&mark));
         let kill = ["-s", signal, &child.id().to_string()];
         assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), code, "{signal}");
-        assert!(wait_until(|| !is_running(&mark)), "the function is still there after {signal}");
+        wait_until(&format!("the function is gone after {signal}"), || !is_running(&mark));
     }
 }
 
@@ -191,22 +192,8 @@ fn a_container_shows_the_memory_it_takes_and_ends_with_layr() {
     assert!((10..512).contains(&used_mb), "{}", ran.stderr);
 
     let mut child = world.command(&args(&waiting)).spawn().unwrap();
-    assert!(wait_until(|| is_running(&mark)), "the function does not start");
+    wait_until("the function starts", || is_running(&mark));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(wait_until(|| !is_running(&mark)), "the function is still there");
-}
-
-/// Whether any process has `word` among its arguments.
-fn is_running(word: &str) -> bool {
-    let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let mut arguments = folders.filter_map(|folder| std::fs::read(folder.join("cmdline")).ok());
-    arguments.any(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()))
-}
-
-fn wait_until(holds: impl Fn() -> bool) -> bool {
-    (0..600).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        holds()
-    })
+    wait_until("the function is gone", || !is_running(&mark));
 }

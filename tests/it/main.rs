@@ -44,6 +44,7 @@ mod joint_plans;
 mod invoke;
 mod lockfiles;
 mod places;
+mod processes;
 mod properties;
 mod publishing;
 mod loading;

@@ -1,9 +1,8 @@
 //! Builds as jobs of a scheduler: of a shell, which runs them at once, and of Slurm.
 
-use std::time::{Duration, Instant};
-
 use xtask::slurm::Slurm;
 
+use crate::processes::{is_sleeping, wait_until};
 use crate::sharing::{counts, machine};
 use crate::world::{Ran, SourcePackage, World, base, ran, zips};
 
@@ -130,10 +129,10 @@ fn a_job_ends_when_nobody_waits_any_more() {
     world.write("project/layr.toml", format!("[farm]\n{SHELL}\n"));
     let words = ["build", "--engine", "command", "--base", base.to_str().unwrap(), "renv.lock"];
     let mut child = world.spawn(&words);
-    wait_until(|| is_running("7791"));
+    wait_until("the job runs", || is_sleeping("7791"));
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until(|| !is_running("7791"));
+    wait_until("the job is gone", || !is_sleeping("7791"));
     world.layr(&["cache", "verify"]).succeeded();
 }
 
@@ -158,35 +157,20 @@ fn a_job_that_slurm_cancels_ends_in_an_error_and_one_without_layr_ends() {
     };
     let world = slow("7792");
     let child = start(&world);
-    wait_until(|| is_running("7792"));
+    wait_until("the job runs", || is_sleeping("7792"));
     slurm.command("scancel --name=slow1").unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(25), "{said}");
     assert!(said.contains("the job that builds `slow1 1.0`"), "{said}");
-    wait_until(|| !is_running("7792"));
+    wait_until("the job is gone", || !is_sleeping("7792"));
 
     let world = slow("7793");
     let mut child = start(&world);
-    wait_until(|| is_running("7793"));
+    wait_until("the job runs", || is_sleeping("7793"));
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until(|| !is_running("7793") && slurm.command("squeue --noheader").unwrap().is_empty());
-}
-
-/// Whether a package's `sleep` of so many seconds runs.
-fn is_running(seconds: &str) -> bool {
-    let wanted = format!("sleep\0{seconds}\0");
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let lines = processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines.into_iter().any(|line| line == wanted.as_bytes())
-}
-
-#[track_caller]
-fn wait_until(holds: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_mins(1), "it takes too long");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the job is gone", || {
+        !is_sleeping("7793") && slurm.command("squeue --noheader").unwrap().is_empty()
+    });
 }

@@ -21,7 +21,7 @@ pub fn listen() -> Result<()> {
 
 /// Asks all that a process has started, and what that has started, to end.
 pub fn end_below(root: u32) {
-    for pid in descendants(root, &parents()) {
+    for pid in below(root) {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).ok(); // it may have ended by itself
         }
@@ -34,6 +34,11 @@ pub fn check() -> Result<()> {
         bail!("interrupted");
     }
     Ok(())
+}
+
+/// What a process has started, and what that has started.
+pub fn below(root: u32) -> Vec<u32> {
+    descendants(root, &parents())
 }
 
 /// All processes of the machine, each with its parent.

@@ -24,6 +24,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 
 use super::error::{Cause, CloudError};
 use super::pace::{Pace, backoff};
+use crate::report::causes;
 use crate::sys::interrupt::Interrupt;
 
 /// A connection to AWS; one value for a run.
@@ -251,30 +252,18 @@ where
         }
         // A body that is not AWS's: a proxy's page, or an answer cut short.
         SdkError::ResponseError(response) => match response.raw().status().as_u16() {
-            status @ 500.. => Cause::Refused { status, code: String::new(), message: root_cause(error) },
-            _ => Cause::NoAnswer { detail: root_cause(error) },
+            status @ 500.. => Cause::Refused { status, code: String::new(), message: causes::root(error) },
+            _ => Cause::NoAnswer { detail: causes::root(error) },
         },
-        SdkError::ConstructionFailure(_) => Cause::NotSent { detail: root_cause(error) },
+        SdkError::ConstructionFailure(_) => Cause::NotSent { detail: causes::root(error) },
         // Failures of the way there have a kind; what is left is of our own side of it.
         SdkError::DispatchFailure(failure)
             if failure.is_user() || (failure.is_other() && failure.as_other().is_none()) =>
         {
-            Cause::NotSent { detail: root_cause(error) }
+            Cause::NotSent { detail: causes::root(error) }
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | _ => {
-            Cause::NoAnswer { detail: root_cause(error) }
+            Cause::NoAnswer { detail: causes::root(error) }
         }
     }
-}
-
-/// What the wrappers wrap: "Connection refused", not "dispatch failure".
-fn root_cause<E>(error: &SdkError<E>) -> String
-where
-    E: std::error::Error + 'static,
-{
-    let mut root: &dyn std::error::Error = error;
-    while let Some(cause) = root.source() {
-        root = cause;
-    }
-    root.to_string()
 }
