@@ -11,7 +11,9 @@ use serde::Deserialize;
 use zip::ZipArchive;
 
 use super::{Form, Inventory, InventoryError, Layer, Library, Origin, Package};
-use crate::model::{ArchiveDigest, Description, PackageId, PackageName, TreeDigest, is_base_package};
+use crate::model::{
+    ArchiveDigest, Description, PackageId, TreeDigest, is_base_package, without_base_packages,
+};
 use crate::sys::hash::sha256_of;
 
 /// A DESCRIPTION is some kilobytes; the largest of CRAN's has less than 200.
@@ -235,13 +237,10 @@ fn split_at_library(name: &str) -> Option<(&str, &str)> {
 
 fn package(description: &Description, layer: &str) -> Package {
     let needs = description.build_dependencies().map(|dependency| dependency.name.clone());
-    let mut needs: Vec<PackageName> = needs.filter(|name| !is_base_package(name)).collect();
-    needs.sort();
-    needs.dedup();
     Package {
         origin: Origin::of_description(description),
         license: description.license.clone(),
-        dependencies: Some(needs),
+        dependencies: Some(without_base_packages(needs)),
         layers: [layer.to_owned()].into(),
         ..Package::bare(description.id.clone())
     }

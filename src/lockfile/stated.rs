@@ -1,7 +1,7 @@
 //! What a lockfile repeats of a package's DESCRIPTION. Nothing is built by it, since the
 //! source says it with more authority; whoever asks what is known without sources looks here.
 
-use crate::model::{PackageName, is_base_package};
+use crate::model::{PackageName, without_base_packages};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stated {
@@ -16,11 +16,7 @@ pub struct Stated {
 /// passed over, as `R` is.
 pub(super) fn names<'a>(entries: impl Iterator<Item = &'a str>) -> Vec<PackageName> {
     let name = |entry: &str| entry.split(['(', ' ']).next().unwrap_or_default().trim().parse().ok();
-    let mut names: Vec<PackageName> =
-        entries.map(str::trim).filter_map(name).filter(|name: &PackageName| !is_base_package(name)).collect();
-    names.sort();
-    names.dedup();
-    names
+    without_base_packages(entries.map(str::trim).filter_map(name))
 }
 
 /// The same of a list in TOML, of names and of tables with a name.

@@ -1,5 +1,7 @@
 //! The packages that come with R itself.
 
+use std::collections::BTreeSet;
+
 use super::PackageName;
 
 /// `rownames(installed.packages(priority = "base"))` of R 4.5.0, and `translations`.
@@ -43,6 +45,11 @@ const RECOMMENDED: [&str; 15] = [
 /// Whether R always brings the package, in R's own version; such a package is never built.
 pub fn is_base_package(name: &PackageName) -> bool {
     BASE.binary_search(&name.as_str()).is_ok()
+}
+
+/// Names in their order, each once, without those that R always brings.
+pub fn without_base_packages(names: impl Iterator<Item = PackageName>) -> Vec<PackageName> {
+    names.filter(|name| !is_base_package(name)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Whether CRAN also keeps the package in R's own `Recommended` folder.

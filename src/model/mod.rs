@@ -17,7 +17,7 @@ mod version;
 
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use arn::{InvalidArn, LayerVersionArn};
-pub use base_packages::{is_base_package, is_recommended_package};
+pub use base_packages::{is_base_package, is_recommended_package, without_base_packages};
 pub use bioconductor::{BioconductorRelease, InvalidRelease};
 pub use dcf::{DcfError, Record, parse_dcf};
 pub use dependency::{Dependency, InvalidDependency, Operator, Requirement};

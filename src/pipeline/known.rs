@@ -8,7 +8,7 @@ use crate::audit::Subject;
 use crate::error::Error;
 use crate::fetch;
 use crate::inventory::{Inventory, Origin};
-use crate::model::{Dependency, PackageId, PackageName, is_base_package};
+use crate::model::{Dependency, PackageId, PackageName, without_base_packages};
 use crate::resolve::{Listed, PackageIndex};
 
 /// Tells an inventory licences and dependencies. What nobody here knows stays unknown.
@@ -100,8 +100,6 @@ fn listed(
     Ok(found)
 }
 
-/// Each once, without those that R has.
 fn names<'a>(needs: impl Iterator<Item = &'a Dependency>) -> Vec<PackageName> {
-    let names = needs.map(|need| &need.name).filter(|name| !is_base_package(name));
-    names.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    without_base_packages(needs.map(|need| need.name.clone()))
 }
