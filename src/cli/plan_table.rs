@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::table::{counted, to_json, trees, usage};
+use super::table::{to_json, trees, usage};
 use crate::base::{BaseOptions, Recipe};
-use crate::model::human_bytes;
+use crate::model::{counted, human_bytes};
 use crate::pipeline::{FunctionPlan, Lacking, PlanReport, Planned, Requirements};
 use crate::plan::{Bound, LayerPlan, LayerSummary, Moves, Summary, TreeId, WideBump, summary};
 use crate::requirements::Source;

@@ -54,7 +54,7 @@ fn described(report: &RuntimeReport) -> Value {
         "layer": {
             "name": layer.name,
             "digest": layer.digest.to_hex(),
-            "zip": format!("{}.zip", layer.name),
+            "zip": layer.file_name(),
             "zip_sha256": layer.archive.to_hex(),
             "zip_bytes": layer.zip_bytes,
             "unzipped_bytes": layer.unzipped_bytes,

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::Global;
 use super::inventory::Inventories;
-use super::{Global, table};
 use crate::error::Error;
 use crate::inventory::{Form, Inventory, Package};
+use crate::model::counted;
 use crate::report::{Event, Report};
 use crate::sbom::{self, Bom, Format, Stamp, Subject};
 use crate::sys::fs;
@@ -75,7 +76,7 @@ fn unknown(inventory: &Inventory) -> Option<String> {
     (licenses + dependencies > 0).then(|| {
         format!(
             "of {}, the licences of {licenses} and the dependencies of {dependencies} are not known here{}",
-            table::counted(inventory.packages.len(), "package"),
+            counted(inventory.packages.len(), "package"),
             match inventory.form {
                 Form::Lockfile | Form::LayrLock => "; `layr audit --online` fetches sources, which say both",
                 Form::Manifest | Form::Layer => "",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::base::Base;
 use crate::error::Error;
-use crate::model::{LAMBDA, human_bytes, human_duration};
+use crate::model::{LAMBDA, counted, human_bytes, human_duration};
 use crate::pack::Layer;
 use crate::pipeline::{BuildReport, manifest};
 use crate::plan::{SizedTree, TreeId};
@@ -131,10 +131,6 @@ pub(super) fn usage(n_layers: usize, layer_bytes: u64, code_bytes: u64) -> Strin
 
 pub(super) fn packages(n: usize) -> String {
     counted(n, "package")
-}
-
-pub(super) fn counted(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 pub(super) fn base_line(base: &Base) -> String {

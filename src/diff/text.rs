@@ -4,7 +4,7 @@ use super::{
     Advised, AdvisoryChanges, Diff, FunctionChange, Kind, LibraryChange, NO_DATABASE, PackageChange, Size,
 };
 use crate::inventory::{Layer, Library};
-use crate::model::human_bytes;
+use crate::model::{counted, human_bytes};
 
 pub fn text(diff: &Diff<'_>) -> String {
     if diff.is_empty() {
@@ -151,7 +151,7 @@ fn function(change: &FunctionChange<'_>) -> String {
 pub fn sizes(change: &FunctionChange<'_>) -> String {
     let shown = |size: Size| {
         let bytes = size.unzipped_bytes.map_or("unknown size".to_owned(), human_bytes);
-        format!("{bytes} in {}", layer_count(size.n_layers))
+        format!("{bytes} in {}", counted(size.n_layers, "layer"))
     };
     match (change.before, change.after) {
         (Some(before), Some(after)) => {
@@ -164,10 +164,6 @@ pub fn sizes(change: &FunctionChange<'_>) -> String {
         (Some(before), None) => format!("gone, it had {}", shown(before)),
         (None, None) => String::new(),
     }
-}
-
-fn layer_count(n: usize) -> String {
-    if n == 1 { "1 layer".to_owned() } else { format!("{n} layers") }
 }
 
 /// `1 new (1.5 MB to publish), 1 gone, 3 as they were`

@@ -1,5 +1,8 @@
 //! What does not load, and why nothing could be loaded.
 
+use std::io;
+use std::path::PathBuf;
+
 use super::diagnosis::diagnose;
 use crate::engine::EngineError;
 use crate::model::PackageName;
@@ -13,6 +16,8 @@ pub enum LoadError {
     Failed { function: String, failures: Vec<LoadFailure> },
     #[error("R did not start in the load test: {how}\n  {}", .last.join("\n  "))]
     NoStart { how: String, last: Vec<String> },
+    #[error("cannot unpack {} to try it", path.display())]
+    Zip { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
@@ -63,6 +68,7 @@ impl LoadError {
                     .to_owned(),
             ),
             Self::NoStart { .. } => Some("pass --no-load-test to go on without".to_owned()),
+            Self::Zip { .. } => Some("remove it and run again: it is made anew".to_owned()),
             Self::Engine(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Store(error) => error.hint(),

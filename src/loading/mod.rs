@@ -5,6 +5,7 @@
 mod diagnosis;
 mod error;
 mod root;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use error::{LoadError, LoadFailure};
 pub use root::root;
+pub use unpack::unpack;
 
 use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Root, Sandbox};
 use crate::model::PackageName;
@@ -38,7 +40,7 @@ pub struct Site<'a> {
     pub interrupt: &'a Interrupt,
     /// What the target offers.
     pub root: &'a Root,
-    /// The function's layers and the runtime's, merged.
+    /// The function's layers over the runtime's.
     pub opt: &'a Path,
     /// The packages that lie in its code.
     pub task: Option<&'a Path>,

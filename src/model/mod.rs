@@ -45,6 +45,11 @@ impl std::fmt::Display for PackageId {
     }
 }
 
+/// `1 package`, `2 packages`: for nouns whose plural has an s.
+pub fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
 /// `13.4 MB`: bytes for people, in powers of 1000 as AWS's console does for files.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];

@@ -41,6 +41,17 @@ pub struct Layer {
     pub trees: Vec<SizedTree>,
 }
 
+impl Layer {
+    /// Its zip's, in the output folder.
+    pub fn file_name(&self) -> String {
+        file_name(&self.name)
+    }
+}
+
+fn file_name(layer: &str) -> String {
+    format!("{layer}.zip")
+}
+
 /// What names a layer beside its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
@@ -114,7 +125,7 @@ fn write_zip(digest: LayerDigest, plan: LayerPlan, output: Output<'_>) -> Result
     let broken = || PackError::BrokenRecord { digest };
     let archive: ArchiveDigest = record.sha256.parse().ok().ok_or_else(broken)?;
     let name = naming.layer_name(digest);
-    let path = folder.join(format!("{name}.zip"));
+    let path = folder.join(file_name(&name));
     if !has_bytes(&path, archive, record.n_bytes)? {
         store.export_blob(archive.0, &path)?;
     }

@@ -16,7 +16,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::diff::{Advised, Advisory, Diff};
 use crate::inventory::{Form, Inventory};
-use crate::model::human_bytes;
+use crate::model::{counted, human_bytes};
 use crate::sys::hash::sha256;
 use weight::Weights;
 
@@ -157,10 +157,6 @@ fn footer(page: &Page<'_>) -> Markup {
             }
         }
     }
-}
-
-fn counted(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// A table's head.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::{Advisories, counted, head, package_anchor, size_cell};
+use super::{Advisories, head, package_anchor, size_cell};
 use crate::audit::licence::Licence;
 use crate::diff::{Advised, NO_DATABASE};
 use crate::inventory::{Inventory, Package};
-use crate::model::{LAMBDA, human_bytes};
+use crate::model::{LAMBDA, counted, human_bytes};
 
 /// Each function's layers against Lambda's limits.
 pub(super) fn functions(inventory: &Inventory) -> Option<Markup> {

@@ -1,22 +1,23 @@
-//! The last step of a run: the packages of every function, loaded from its layers.
+//! The last step of a run: the packages of every function, loaded from its zips.
 
+use std::path::PathBuf;
+
+use super::finishing::Finishing;
 use super::run::Run;
-use super::runtime::runtime_tree;
+use super::runtime::{packed, runtime_tree};
 use super::{FunctionReport, LoadTest, Services};
 use crate::base::{self, Base};
 use crate::engine::EngineError;
 use crate::error::Error;
 use crate::loading::{self, LoadError, Site};
-use crate::model::{PackageName, Sha256Digest, TreeDigest};
+use crate::model::{LayerDigest, PackageName, Sha256Digest, TreeDigest, counted};
 use crate::report::Event;
 use crate::store::{Kind, LoadRecord};
 use crate::sys::hash::sha256_of_list;
 use crate::sys::process::ProcessError;
 
-use super::finishing::Finishing;
-
 /// Part of every key: another way of testing, other records.
-const VERSION: &str = "layr load 1";
+const VERSION: &str = "layr load 2";
 
 impl Run<'_> {
     /// Loads what was not loaded before. Where that cannot be tried at all, a warning says so.
@@ -49,18 +50,21 @@ impl Run<'_> {
         finishing: &Finishing,
     ) -> Result<(), Error> {
         let store = &self.services.store;
-        let runtime = runtime_tree(base, self)?.1.digest;
+        let runtime = runtime_tree(base, self)?.1;
         let root = loading::root(&finishing.policy, &finishing.rootfs, store).map_err(LoadError::from)?;
+        let folder = store.temp_dir("zips-")?;
         for function in functions {
             let packages = packages_of(function);
-            let layers = function.layers.iter().map(|layer| layer.digest.0);
-            let opt = store.overlay(&[runtime.0].into_iter().chain(layers).collect::<Vec<_>>())?;
+            let layers = [runtime.digest].into_iter().chain(function.layers.iter().map(|layer| layer.digest));
             let in_code = function.in_code.as_ref().map(|packages| TreeDigest(packages.digest.0));
-            let key = key(&packages, (opt, in_code), root).to_hex();
+            let key = key(&packages, (layers, in_code), root).to_hex();
             if packages.is_empty() || store.record::<LoadRecord>(Kind::Load, &key)?.is_some() {
                 continue;
             }
-            self.load_function((&function.name, &packages), (TreeDigest(opt), in_code), root)?;
+            let runtime = packed(&runtime, base, self, folder.path())?;
+            let own = function.layers.iter().map(|layer| self.request.out.join(layer.file_name()));
+            let zips: Vec<_> = [folder.path().join(runtime.file_name())].into_iter().chain(own).collect();
+            self.load_function((&function.name, &packages), (&zips, in_code), root)?;
             store.put_record(Kind::Load, &key, &LoadRecord { n_packages: packages.len() })?;
         }
         Ok(())
@@ -69,16 +73,20 @@ impl Run<'_> {
     fn load_function(
         &self,
         (function, packages): (&str, &[PackageName]),
-        (opt, in_code): (TreeDigest, Option<TreeDigest>),
+        (zips, in_code): (&[PathBuf], Option<TreeDigest>),
         root: TreeDigest,
     ) -> Result<(), Error> {
         let Services { store, report, interrupt, .. } = self.services;
-        report.report(&Event::Note { text: &format!("loading {} packages of {function}", packages.len()) });
-        let (opt, folder) = (store.materialise(opt)?, store.materialise(root)?);
+        report.report(&Event::Note {
+            text: &format!("loading {} of {function}", counted(packages.len(), "package")),
+        });
+        let unpacked = store.temp_dir("opt-")?;
+        let opt = unpacked.path().join("opt");
+        loading::unpack(zips, &opt)?;
         let task = in_code.map(|packages| store.materialise(packages)).transpose()?;
         let engine = self.engine()?;
         let tag = format!("layr-target:{}", &root.to_hex()[..16]);
-        let root = base::folder_as_root(&folder, &tag, engine)?;
+        let root = base::folder_as_root(&store.materialise(root)?, &tag, engine)?;
         let site = Site { store, engine, interrupt, root: &root, opt: &opt, task: task.as_deref() };
         let failures = loading::load(packages, site)?;
         if failures.is_empty() {
@@ -96,10 +104,11 @@ fn packages_of(function: &FunctionReport) -> Vec<PackageName> {
 /// All that decides whether packages load.
 fn key(
     packages: &[PackageName],
-    (opt, in_code): (Sha256Digest, Option<TreeDigest>),
+    (layers, in_code): (impl Iterator<Item = LayerDigest>, Option<TreeDigest>),
     root: TreeDigest,
 ) -> Sha256Digest {
-    let mut parts = vec![VERSION.to_owned(), opt.to_hex(), root.to_hex()];
+    let mut parts = vec![VERSION.to_owned(), root.to_hex()];
+    parts.extend(layers.map(|layer| format!("layer {}", layer.to_hex())));
     parts.extend(in_code.map(|packages| format!("in code {}", packages.to_hex())));
     parts.extend(packages.iter().map(ToString::to_string));
     sha256_of_list(&parts)

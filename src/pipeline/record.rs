@@ -51,7 +51,7 @@ fn manifest_layer(layer: &Layer) -> ManifestLayer {
     ManifestLayer {
         name: layer.name.clone(),
         digest: layer.digest,
-        zip: format!("{}.zip", layer.name),
+        zip: layer.file_name(),
         zip_sha256: layer.archive,
         zip_bytes: layer.zip_bytes,
         unzipped_bytes: layer.unzipped_bytes,

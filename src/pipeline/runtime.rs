@@ -1,5 +1,7 @@
 //! A base to the runtime layer: R itself, and what Lambda starts.
 
+use std::path::Path;
+
 use super::finishing::Finishing;
 use super::run::Run;
 use super::{BuildRequest, Services};
@@ -40,11 +42,16 @@ pub fn runtime(request: &BuildRequest, services: &Services) -> Result<RuntimeRep
         return Err(RuntimeError::OtherBootstrap { host, base: base.arch }.into());
     }
     let (target, made) = runtime_tree(&base, &run)?;
-    let naming = Naming { prefix: request.prefix.clone(), r: base.r.clone(), arch: base.arch };
-    let Services { store, report, .. } = services;
-    let output = Output { naming: &naming, folder: &request.out, store, report: &**report };
-    let layer = pack::pack_tree((made.digest, made.unzipped_bytes), output)?;
+    let layer = packed(&made, &base, &run, &request.out)?;
     Ok(RuntimeReport { base, target, layer, libraries: made.libraries })
+}
+
+/// The runtime layer, its zip in `folder`.
+pub(super) fn packed(made: &Made, base: &Base, run: &Run<'_>, folder: &Path) -> Result<Layer, Error> {
+    let naming = Naming { prefix: run.request.prefix.clone(), r: base.r.clone(), arch: base.arch };
+    let Services { store, report, .. } = run.services;
+    let output = Output { naming: &naming, folder, store, report: &**report };
+    Ok(pack::pack_tree((made.digest, made.unzipped_bytes), output)?)
 }
 
 /// The runtime layer's content, without a zip.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::note::State;
 use super::notes::{Notes, Reservation};
 use super::{Claim, Refusal, Remote, RemoteError, claim};
-use crate::model::{BuildKey, PackageId, TreeDigest};
+use crate::model::{BuildKey, PackageId, TreeDigest, counted};
 use crate::report::{Event, Report};
 use crate::store::{Blob, BuildRecord, IncomingTree, Kind, SourceRecord, Store, StoreError};
 use crate::sys::threads::try_in_parallel;
@@ -197,8 +197,8 @@ impl Shared<'_> {
             self.release(offer.key, false);
         }
         if n_sent > 0 {
-            let packages = if n_sent == 1 { "package" } else { "packages" };
-            let text = format!("sent {n_sent} {packages} to {}", self.remote.settings.address);
+            let packages = counted(n_sent, "package");
+            let text = format!("sent {packages} to {}", self.remote.settings.address);
             self.report.report(&Event::Note { text: &text });
         }
     }

@@ -46,7 +46,7 @@ fn a_package_with_a_library_of_its_own_loads_and_is_not_loaded_again() {
     world.publish(&package);
     world.lock(&["uvone"]);
     let Some(built) = build(&world, &[]) else { return };
-    assert!(built.succeeded().stderr.contains("loading 1 packages"), "{}", built.stderr);
+    assert!(built.succeeded().stderr.contains("loading 1 package of"), "{}", built.stderr);
     assert!(!built.stderr.contains("warning:"), "{}", built.stderr);
     let again = build(&world, &[]).unwrap();
     assert!(!again.succeeded().stderr.contains("loading"), "{}", again.stderr);

@@ -12,6 +12,7 @@ pub use text::Verbosity;
 
 use super::finding::{Finding, Place, Report};
 use super::rule::Level;
+use crate::model::counted;
 
 /// The forms that a report can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +84,10 @@ fn line(finding: &Finding) -> String {
 
 /// `2 denied, 1 warning, 3 notes, 1 ignored`
 fn sums(report: &Report) -> String {
-    let counted = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let mut sums = vec![
         format!("{} denied", report.n_of(Level::Deny)),
-        counted(report.n_of(Level::Warn), "warning", "warnings"),
-        counted(report.n_of(Level::Note), "note", "notes"),
+        counted(report.n_of(Level::Warn), "warning"),
+        counted(report.n_of(Level::Note), "note"),
     ];
     if report.n_ignored() > 0 {
         sums.push(format!("{} ignored", report.n_ignored()));

@@ -6,6 +6,7 @@ use super::super::database::Origin;
 use super::super::finding::{Coverage, Finding, Report};
 use super::super::rule::{Level, Rule};
 use super::{advisory, sums, wheres};
+use crate::model::counted;
 
 /// Whether notes are told one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +51,11 @@ fn audited(coverage: &Coverage, has_advisories: bool) -> String {
         Some(function) if function != path => format!("{function} ({path})"),
         Some(_) | None => path.clone(),
     };
-    let plural = if *packages == 1 { "package" } else { "packages" };
+    let packages = counted(*packages, "package");
     if !has_advisories {
-        return format!("audited {name}: {packages} {plural}, not held against advisories\n");
+        return format!("audited {name}: {packages}, not held against advisories\n");
     }
-    let mut text = format!("audited {name}: {matched} of {packages} {plural} matched against advisories");
+    let mut text = format!("audited {name}: {matched} of {packages} matched against advisories");
     if *libraries > 0 {
         text.push_str(&format!(", {libraries_matched} of {libraries} libraries"));
     }

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::super::{Global, project, table};
+use super::super::{Global, project};
 use crate::audit::{self, AuditError, Content, Fetched, Origin, SOURCES};
 use crate::config::Config;
 use crate::error::Error;
 use crate::fetch::{self, FetchError};
+use crate::model::counted;
 use crate::pipeline::Services;
 use crate::report::Event;
 
@@ -91,7 +92,7 @@ fn told(origin: &Origin) -> String {
     let mut text = format!(
         "{}: {}, {} of packages that layers can hold, newest of {newest}\n",
         origin.name,
-        table::counted(origin.n_records, "record"),
+        counted(origin.n_records, "record"),
         origin.n_advisories,
     );
     for skipped in &origin.skipped {
