@@ -139,7 +139,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("indicatif", &["src/report/terminal.rs"]),
     ("microlp", &["src/plan/bound/"]),
     ("prost", &["src/store/", "src/remote/"]),
-    ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/", "src/audit/import.rs"]),
+    ("ZipArchive", &["src/fetch/zip.rs", "src/inventory/", "src/audit/import.rs", "src/loading/unpack.rs"]),
     ("tar::", &["src/base/", "src/fetch/", "src/image/"]),
     (
         "flate2",
