@@ -125,7 +125,7 @@ pub fn build_one(asked: &Asked, site: Site<'_>, n_tokens: NonZeroUsize) -> Resul
     });
     match installed? {
         Ok(installed) => {
-            let Installed { tree, elapsed } = installed;
+            let Installed { tree, elapsed, .. } = installed;
             let package = job.built(installed)?;
             if asked.record.is_recorded {
                 job.keep(installed)?;

@@ -1,17 +1,20 @@
 //! One package on a worker of a farm: the same recipe over the same paths as in a sandbox
 //! of this machine, and so the same bytes.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::Reason;
-use super::one::{Installed, Job};
-use super::{BuildError, Site, recipe};
+use super::one::{Installed, Job, Source};
+use super::workshop::FarmGround;
+use super::{BuildError, Site, precompile, recipe};
+use crate::fetch::{self, Sources};
 use crate::model::TreeDigest;
 use crate::remote::{self, Farm, RemoteError};
 use crate::report::{Event, FarmParts};
-use crate::store::{Entry, EntryKind, Mount, Store, StoreError};
+use crate::store::{BaseTreeRecord, Entry, EntryKind, Kind, Mount, Parcel, Store, StoreError};
 use crate::sys::fs;
 
 /// A farm, and what its workers bring along.
@@ -19,6 +22,26 @@ use crate::sys::fs;
 pub struct FarmSite<'a> {
     pub farm: &'a Farm,
     pub base: FarmBase,
+}
+
+/// What a job took, up to where it had ended there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnFarm {
+    started: Instant,
+    prepared: Duration,
+    sent: Duration,
+    /// In the queue and on workers together.
+    away: Duration,
+    ran: Duration,
+}
+
+impl OnFarm {
+    /// Once what came of it is kept.
+    pub(super) fn parts(self) -> FarmParts {
+        let Self { started, prepared, sent, away, ran } = self;
+        let brought = started.elapsed().saturating_sub(prepared + sent + away);
+        FarmParts { prepared, sent, waited: away.saturating_sub(ran), ran, brought }
+    }
 }
 
 /// Where a worker has the base from.
@@ -34,58 +57,96 @@ pub enum FarmBase {
 const OF_WORKER: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 
 impl FarmSite<'_> {
-    /// What every job finds besides its own: the base, as far as it is sent.
+    /// What every job finds besides its own: folders, the recipe, and the base, as far as it
+    /// is sent.
     pub(super) fn ground(self, site: Site<'_>) -> Result<TreeDigest, BuildError> {
+        let store = site.store;
         let folder = |path: &str| Entry { path: path.to_owned(), kind: EntryKind::Directory };
         let mut entries: Vec<Entry> = ["build", "opt/R/library", "tmp"].map(folder).to_vec();
-        let mut mounts = Vec::new();
-        if let Some(rootfs) = site.base.rootfs() {
-            for entry in fs::sorted_entries(rootfs)? {
-                let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-                let metadata = fs::metadata(&path)?;
-                if metadata.is_symlink() {
-                    // Such as `lib`, which is `usr/lib`.
-                    let target = fs::read_link(&path)?.to_string_lossy().into_owned();
-                    entries.push(Entry { path: name, kind: EntryKind::Symlink { target } });
-                } else if metadata.is_dir()
-                    && self.base == FarmBase::Sent
-                    && !OF_WORKER.contains(&name.as_str())
-                {
-                    mounts.push(Mount { path: name, tree: site.store.keep_part_of_root(&path)?.0 });
-                }
-            }
-        } else if self.base == FarmBase::Sent {
-            return Err(BuildError::FarmNeedsFolder { base: site.base.recipe.clone() });
+        for (name, text) in recipe::FILES {
+            let (digest, n_bytes) = (store.put_bytes(text.as_bytes())?, text.len() as u64);
+            let path = format!("{}/{name}", recipe::FOLDER.trim_start_matches('/'));
+            entries.push(Entry { path, kind: EntryKind::File { digest, n_bytes, executable: false } });
         }
-        let own = site.store.put_tree(&entries)?;
-        let (base, _) = site.store.compose(&mounts)?;
-        Ok(TreeDigest(site.store.overlay(&[base, own.0])?))
+        let own = store.put_tree(&entries)?;
+        let base = match (self.base, site.base.rootfs()) {
+            (FarmBase::Sent, None) => {
+                return Err(BuildError::FarmNeedsFolder { base: site.base.recipe.clone() });
+            }
+            (FarmBase::Sent, Some(rootfs)) => kept_base(rootfs, site)?,
+            (FarmBase::OfWorker, Some(rootfs)) => store.put_tree(&links(rootfs)?)?,
+            (FarmBase::OfWorker, None) => store.put_tree(&[])?,
+        };
+        let ground = TreeDigest(store.overlay(&[base.0, own.0])?);
+        if self.base == FarmBase::Sent {
+            // Once, before hundreds of jobs find it lacking. Should it fail, so do they.
+            _ = self.farm.provide(ground, store);
+        }
+        Ok(ground)
     }
+}
+
+/// The base as a tree. It is walked once: a digest stands for the same files always.
+fn kept_base(rootfs: &Path, site: Site<'_>) -> Result<TreeDigest, BuildError> {
+    let (store, key) = (site.store, site.base.digest.to_hex());
+    let known =
+        store.record::<BaseTreeRecord>(Kind::BaseTree, &key)?.and_then(|known| known.tree.parse().ok());
+    if let Some(tree) = known.filter(|tree: &TreeDigest| store.has_tree(tree.0)) {
+        return Ok(tree);
+    }
+    let mut mounts = Vec::new();
+    for entry in fs::sorted_entries(rootfs)? {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if fs::metadata(&path)?.is_dir() && !OF_WORKER.contains(&name.as_str()) {
+            mounts.push(Mount { path: name, tree: store.keep_part_of_root(&path)?.0 });
+        }
+    }
+    let (folders, _) = store.compose(&mounts)?;
+    let tree = TreeDigest(store.overlay(&[folders, store.put_tree(&links(rootfs)?)?.0])?);
+    store.put_record(Kind::BaseTree, &key, &BaseTreeRecord { tree: tree.to_hex() })?;
+    Ok(tree)
+}
+
+/// Links of a root file system's root, such as `lib`, which is `usr/lib`.
+fn links(rootfs: &Path) -> Result<Vec<Entry>, StoreError> {
+    let mut links = Vec::new();
+    for entry in fs::sorted_entries(rootfs)? {
+        let path = entry.path();
+        if fs::metadata(&path)?.is_symlink() {
+            let target = fs::read_link(&path)?.to_string_lossy().into_owned();
+            let path = entry.file_name().to_string_lossy().into_owned();
+            links.push(Entry { path, kind: EntryKind::Symlink { target } });
+        }
+    }
+    Ok(links)
 }
 
 impl Job<'_> {
     /// Runs the build there, and gives what it has installed.
     pub(super) fn on_farm(
         &self,
-        FarmSite { farm, .. }: FarmSite<'_>,
-        ground: TreeDigest,
+        (FarmSite { farm, .. }, ground): (FarmSite<'_>, &FarmGround),
         mut log: &std::fs::File,
     ) -> Result<Result<Installed, Reason>, BuildError> {
-        let store = self.site.store;
+        let Site { store, report, interrupt, .. } = self.site;
         let name = &self.source.id.name;
-        self.site.report.report(&Event::Building { package: &self.source.id });
+        report.report(&Event::Building { package: &self.source.id });
+        let token = ground.preparing.acquire(interrupt).map_err(BuildError::Tokens)?;
+        let token = token.ok_or(BuildError::Interrupted)?;
         let started = Instant::now();
-        let work = self.unpacked()?;
-        let sources = work.path().join("src");
+        let mut parcel = Parcel::over(store);
+        let (sources, environment) = self.sources(&mut parcel)?;
         let job = remote::Job {
             arguments: recipe::command_of_farm(name),
-            environment: &self.environment(&sources)?,
-            root: self.input_root(ground, &sources)?,
+            environment: &environment,
+            root: self.input_root(ground.tree, sources, &mut parcel)?,
+            parcel,
             output: format!("{}/{name}", recipe::LIBRARY.trim_start_matches('/')),
             limit: self.limits.time,
         };
+        drop(token);
         let prepared = started.elapsed();
-        let ended = match farm.run(&job, store) {
+        let ended = match farm.run(job, store) {
             Ok(ended) => ended,
             Err(RemoteError::TimedOut) => return Ok(Err(Reason::TooLong(self.limits.time))),
             Err(RemoteError::Interrupted) => return Err(BuildError::Interrupted),
@@ -100,34 +161,52 @@ impl Job<'_> {
         };
         let remote::Ended { sent, away, .. } = ended;
         let elapsed = ended.on_worker.unwrap_or(away).min(away);
-        let parts = FarmParts {
-            prepared,
-            sent,
-            waited: away.saturating_sub(elapsed),
-            ran: elapsed,
-            brought: started.elapsed().saturating_sub(prepared + sent + away),
-        };
-        self.site.report.report(&Event::OnFarm { package: &self.source.id, parts });
-        Ok(tree.map(|tree| Installed { tree, elapsed }))
+        let on_farm = Some(OnFarm { started, prepared, sent, away, ran: elapsed });
+        Ok(tree.map(|tree| Installed { tree, elapsed, on_farm }))
     }
 
-    /// The ground with the package's sources, the recipe, and what it is built against.
-    fn input_root(&self, ground: TreeDigest, sources: &Path) -> Result<TreeDigest, StoreError> {
-        let store = self.site.store;
+    /// The package's sources as a tree, and the environment that they are built in.
+    fn sources(&self, parcel: &mut Parcel<'_>) -> Result<(TreeDigest, Vec<(String, String)>), BuildError> {
+        let Source { id, sha256, .. } = &self.source;
+        let below = format!("{}/src/", id.name);
+        let is_wanted = |path: &str| path.strip_prefix(&below).is_some_and(is_own_cpp);
+        let Sources { tree, paths, texts } =
+            fetch::sources(*sha256, id, (self.site.store, parcel), &is_wanted).map_err(Box::new)?;
+        let mut beside: BTreeMap<String, String> = BTreeMap::new();
+        for path in paths.iter().filter_map(|path| path.strip_prefix(&below)) {
+            let name = path.split('/').next().unwrap_or(path);
+            beside.entry(name.to_owned()).or_default();
+        }
+        for (path, text) in &texts {
+            let name = path.strip_prefix(&below).unwrap_or(path);
+            beside.insert(name.to_owned(), String::from_utf8_lossy(text).into_owned());
+        }
+        Ok((tree, self.environment(&beside)))
+    }
+
+    /// The ground with the package's sources, and what it is built against.
+    fn input_root(
+        &self,
+        ground: TreeDigest,
+        sources: TreeDigest,
+        parcel: &mut Parcel<'_>,
+    ) -> Result<TreeDigest, StoreError> {
         let mount = |path: &str, tree: TreeDigest| Mount {
             path: path.trim_start_matches('/').to_owned(),
             tree: tree.0,
         };
-        let mut mounts = vec![
-            mount(recipe::SOURCES, store.keep_part_of_root(sources)?),
-            mount(recipe::FOLDER, store.keep_folder(&self.workshop.recipe)?),
-        ];
+        let mut mounts = vec![mount(recipe::SOURCES, sources)];
         for (name, tree) in &self.library {
             mounts.push(mount(&format!("{}/{name}", recipe::LIBRARY), *tree));
         }
-        let (own, _) = store.compose(&mounts)?;
-        Ok(TreeDigest(store.overlay(&[ground.0, own])?))
+        let (own, _) = parcel.compose(&mounts)?;
+        Ok(TreeDigest(parcel.overlay(&[ground.0, own])?))
     }
+}
+
+/// A C++ file among the package's own, not in a folder of theirs.
+fn is_own_cpp(path: &str) -> bool {
+    precompile::is_cpp(path) && !path.contains('/')
 }
 
 /// What the installer has no flag for leaving out.

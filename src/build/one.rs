@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
+use super::farmed::OnFarm;
 use super::workshop::{Ground, Here, Workshop};
 use super::{
     Again, BuildError, BuiltPackage, Origin, Site, diagnosis, elsewhere, look_up, precompile, recipe,
@@ -60,6 +61,8 @@ pub(super) enum Outcome {
 pub(super) struct Installed {
     pub(super) tree: TreeDigest,
     pub(super) elapsed: Duration,
+    /// Where a farm's worker did it.
+    pub(super) on_farm: Option<OnFarm>,
 }
 
 /// Whether what a build gives is recorded.
@@ -112,6 +115,9 @@ impl Job<'_> {
         match self.install(Purpose::Keep)? {
             Ok(installed) => {
                 let package = self.keep(installed)?;
+                if let Some(job) = installed.on_farm {
+                    report.report(&Event::OnFarm { package: id, parts: job.parts() });
+                }
                 report.report(&Event::Built { package: id, elapsed: installed.elapsed });
                 Ok(Outcome::Built(package))
             }
@@ -133,7 +139,7 @@ impl Job<'_> {
         let id = &self.source.id;
         let _mine = store.lock_key(&self.key.to_hex(), interrupt)?;
         match self.install(Purpose::Compare)? {
-            Ok(Installed { tree, elapsed }) => {
+            Ok(Installed { tree, elapsed, .. }) => {
                 report.report(&Event::Built { package: id, elapsed });
                 Ok(Again::Built(tree))
             }
@@ -150,7 +156,7 @@ impl Job<'_> {
         let log = fs::create(&log_path)?;
         let installed = match &self.workshop.ground {
             Ground::Here(here) => return self.install_here(here, &log),
-            Ground::Farm(farm, ground) => self.on_farm(*farm, *ground, &log),
+            Ground::Farm(farm, ground) => self.on_farm((*farm, ground), &log),
             Ground::Jobs(scheduler) => self.by_scheduler(scheduler, purpose),
         };
         match (installed, &self.workshop.instead) {
@@ -181,7 +187,7 @@ impl Job<'_> {
         if failed && looks_like_make(&fs::last_lines(&store.log_path(self.key), N_LAST_LINES)) {
             tree = self.attempt(here, log, false)?;
         }
-        Ok(tree.map(|tree| Installed { tree, elapsed: started.elapsed() }))
+        Ok(tree.map(|tree| Installed { tree, elapsed: started.elapsed(), on_farm: None }))
     }
 
     fn attempt(
@@ -218,7 +224,7 @@ impl Job<'_> {
     }
 
     /// A folder with the package's sources below `src`.
-    pub(super) fn unpacked(&self) -> Result<tempfile::TempDir, BuildError> {
+    fn unpacked(&self) -> Result<tempfile::TempDir, BuildError> {
         let work = self.site.store.temp_dir("package-")?;
         let sources = work.path().join("src");
         fs::create_dir_all(&sources)?;
@@ -265,7 +271,7 @@ impl Job<'_> {
         Ok(Sandbox {
             root: here.root.clone(),
             binds,
-            env: self.environment(sources)?,
+            env: self.environment(&cpp_sources(&sources.join(self.source.id.name.as_str()).join("src"))?),
             working_dir: recipe::SOURCES.to_owned(),
             command: recipe::command(&self.source.id.name),
             limits: self.limits,
@@ -274,11 +280,11 @@ impl Job<'_> {
         })
     }
 
-    pub(super) fn environment(&self, sources: &Path) -> Result<Vec<(String, String)>, BuildError> {
+    /// `own` is what lies in the package's `src`, by name, with the text of C++ files.
+    pub(super) fn environment(&self, own: &BTreeMap<String, String>) -> Vec<(String, String)> {
         let mut env = recipe::environment(&self.site.base.r_home);
-        let own = sources.join(self.source.id.name.as_str()).join("src");
-        env.extend(precompile::environment(&cpp_sources(&own)?));
-        Ok(env)
+        env.extend(precompile::environment(own));
+        env
     }
 
     pub(super) fn built(&self, Installed { tree, .. }: Installed) -> Result<BuiltPackage, BuildError> {

@@ -89,7 +89,7 @@ impl Job<'_> {
         match self.outcome()? {
             Some(JobOutcome::Built { tree, build_ms }) => match tree.parse::<TreeDigest>() {
                 Ok(tree) if store.has_tree(tree.0) => {
-                    Ok(Ok(Installed { tree, elapsed: Duration::from_millis(build_ms) }))
+                    Ok(Ok(Installed { tree, elapsed: Duration::from_millis(build_ms), on_farm: None }))
                 }
                 Ok(_) | Err(_) => Err(self.fault(JobFault::NoTree)),
             },

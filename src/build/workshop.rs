@@ -27,8 +27,18 @@ pub(super) struct Workshop<'a> {
 #[derive(Clone)]
 pub(super) enum Ground<'a> {
     Here(Here<'a>),
-    Farm(FarmSite<'a>, TreeDigest),
+    Farm(FarmSite<'a>, FarmGround),
     Jobs(&'a Scheduler),
+}
+
+/// What jobs of a farm share.
+#[derive(Clone)]
+pub(super) struct FarmGround {
+    /// What every job finds besides its own.
+    pub(super) tree: TreeDigest,
+    /// A token for each core: so many jobs are prepared at once. Those that wait are begun no
+    /// later for it, and the first are on their way.
+    pub(super) preparing: Arc<Tokens>,
 }
 
 /// This machine.
@@ -57,7 +67,12 @@ impl<'a> Workshop<'a> {
         };
         let ground = match site.venue {
             Venue::Here(engine) => Ground::Here(here(engine)?),
-            Venue::Farm(farm) => Ground::Farm(farm, farm.ground(site)?),
+            Venue::Farm(farm) => {
+                let cores = folder.path().join("preparing");
+                fs::create_dir_all(&cores)?;
+                let preparing = Tokens::new(&cores, n_tokens.get()).map_err(BuildError::Tokens)?;
+                Ground::Farm(farm, FarmGround { tree: farm.ground(site)?, preparing: preparing.into() })
+            }
             Venue::Jobs(scheduler) => Ground::Jobs(scheduler),
         };
         let instead = site.instead.map(here).transpose()?;

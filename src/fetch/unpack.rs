@@ -34,29 +34,39 @@ pub(super) struct Source<'a> {
 
 /// [`unpack`] with limits of one's own.
 pub(super) fn unpack_within(limits: Limits, source: &Source<'_>, folder: &Path) -> Result<(), FetchError> {
-    let Source { tarball, id, store } = *source;
-    let package_folder = folder.join(id.name.as_str());
+    let package_folder = folder.join(source.id.name.as_str());
     if fs::exists(&package_folder) {
         return Err(FetchError::NotFresh { path: package_folder });
     }
-    let mut judge = Judge::new(id.name.as_str(), limits);
     let mut unpacker = Unpacker::into(folder);
-    let walked = walk(store.open_blob(tarball)?, &mut judge, &mut unpacker)
-        .and_then(|()| Ok(settle(&package_folder)?));
-    let Err(error) = walked else { return Ok(()) };
-    fs::remove_dir_all(&package_folder).map_err(StoreError::from)?;
-    match error {
-        WalkError::Path(error) => Err(StoreError::from(error).into()),
-        WalkError::Violation(violation) => Err(cause(violation, source)?),
+    let walked = walk_stored(limits, source, &mut unpacker)
+        .and_then(|()| Ok(settle(&package_folder).map_err(StoreError::from)?));
+    if walked.is_err() {
+        fs::remove_dir_all(&package_folder).map_err(StoreError::from)?;
     }
+    walked
+}
+
+/// Shows all of a stored tarball to `visitor`.
+pub(super) fn walk_stored(
+    limits: Limits,
+    source: &Source<'_>,
+    visitor: &mut dyn Visitor,
+) -> Result<(), FetchError> {
+    let Source { tarball, id, store } = *source;
+    let mut judge = Judge::new(id.name.as_str(), limits);
+    walk(store.open_blob(tarball)?, &mut judge, visitor).map_err(|error| match error {
+        WalkError::Path(error) => StoreError::from(error).into(),
+        WalkError::Violation(violation) => cause(violation, source),
+    })
 }
 
 /// A tarball was sane when it was fetched; what is wrong later is wrong with the store.
-fn cause(violation: Violation, source: &Source<'_>) -> Result<FetchError, FetchError> {
-    Ok(match damage(source.tarball, source.store)? {
-        Some(corrupt) => corrupt.into(),
-        None => FetchError::Refused { package: source.id.clone(), violation },
-    })
+fn cause(violation: Violation, source: &Source<'_>) -> FetchError {
+    match damage(source.tarball, source.store) {
+        Ok(None) => FetchError::Refused { package: source.id.clone(), violation },
+        Ok(Some(error)) | Err(error) => error.into(),
+    }
 }
 
 /// 1980-01-01: the earliest time that a zip can hold, and the one that all ours hold.

@@ -124,7 +124,7 @@ fn collect(folder: &Path, at: &str, store: &Store, entries: &mut Vec<Entry>) -> 
             collect(&path, &format!("{in_zip}/"), store, entries)?;
             entries.push(Entry { path: in_zip, kind: EntryKind::Directory });
         } else if metadata.is_file() {
-            let mut writer = store.blob_writer()?;
+            let mut writer = store.blob_writer();
             io::copy(&mut fs::open(&path)?, &mut writer).map_err(fs::at("copy", &path))?;
             let (digest, n_bytes) = writer.finish()?;
             let executable = metadata.permissions().mode() & 0o100 != 0;

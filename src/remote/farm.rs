@@ -16,8 +16,7 @@ use super::grpc::{self, Grpc, Patience};
 use super::server::Network;
 use super::{Address, Remote, RemoteError, Settings};
 use crate::model::{Sha256Digest, TreeDigest};
-use crate::store::{Blob, IncomingTree, Store};
-use crate::sys::hash::sha256;
+use crate::store::{Blob, IncomingTree, Parcel, Store};
 use crate::sys::interrupt::Interrupt;
 
 /// A server that runs jobs, as one run uses it.
@@ -25,19 +24,21 @@ pub struct Farm {
     remote: Remote,
     grpc: Arc<Grpc>,
     platform: reapi::Platform,
-    /// Digests that the server was given, or had: hundreds of jobs share most inputs.
+    /// Digests that the server was given, or had: hundreds of jobs share most inputs. A
+    /// folder's stands for all that is in it.
     sent: Mutex<BTreeSet<Sha256Digest>>,
     /// How long a job may take, in the queue and on workers together.
     patience: Duration,
 }
 
 /// One program to run.
-#[derive(Debug)]
 pub struct Job<'a> {
     pub arguments: Vec<String>,
     pub environment: &'a [(String, String)],
     /// All that it finds, its own file system's root.
     pub root: TreeDigest,
+    /// What it is made of.
+    pub parcel: Parcel<'a>,
     /// The folder that is wanted of it, from the root, without a slash at its beginning.
     pub output: String,
     /// On a worker.
@@ -90,19 +91,27 @@ impl Farm {
     /// # Errors
     ///
     /// Where the farm does not run it; that it failed is in the outcome.
-    pub fn run(&self, job: &Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
+    pub fn run(&self, job: Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
         let ran = self.run_here(job, store);
         ran.map_err(|error| self.remote.at(error))
     }
 
-    fn run_here(&self, job: &Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
+    /// Sends a tree before jobs need it.
+    ///
+    /// # Errors
+    ///
+    /// Where the farm does not take it.
+    pub fn provide(&self, tree: TreeDigest, store: &Store) -> Result<(), RemoteError> {
+        self.send(tree, &[], &Parcel::over(store)).map_err(|error| self.remote.at(error))
+    }
+
+    fn run_here(&self, mut job: Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
         let started = Instant::now();
-        let command = self.command(job).encode_to_vec();
-        let command_digest = Some(named(&command));
-        let root = store.read_blob(job.root.0)?;
+        let command = job.parcel.put(self.command(&job).encode_to_vec());
+        let root = Blob { digest: job.root.0, n_bytes: job.parcel.bytes(job.root.0)?.len() as u64 };
         let action = reapi::Action {
-            command_digest,
-            input_root_digest: Some(named(&root)),
+            command_digest: Some(grpc::digest(&command)),
+            input_root_digest: Some(grpc::digest(&root)),
             timeout: Some(bazel_remote_apis::google::protobuf::Duration {
                 seconds: i64::try_from(job.limit.as_secs()).unwrap_or(i64::MAX),
                 nanos: 0,
@@ -110,17 +119,15 @@ impl Farm {
             platform: Some(self.platform.clone()),
             ..Default::default()
         };
-        let action = action.encode_to_vec();
-        let name = Blob { digest: sha256(&action), n_bytes: action.len() as u64 };
-        let messages = [command, action];
-        self.send(job.root, &messages, store)?;
+        let action = job.parcel.put(action.encode_to_vec());
+        self.send(job.root, &[command, action], &job.parcel)?;
         let sent = started.elapsed();
         let patience = Patience { running: job.limit, altogether: self.patience };
-        let run = || self.remote.asking(|| grpc::execute(&self.grpc, name, patience));
+        let run = || self.remote.asking(|| grpc::execute(&self.grpc, action, patience));
         let result = match run() {
             Err(error) if error.is_of_lost_blobs() => {
                 self.sent.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.send(job.root, &messages, store)?;
+                self.send(job.root, &[command, action], &job.parcel)?;
                 run()?
             }
             result => result?,
@@ -157,21 +164,15 @@ impl Farm {
         }
     }
 
-    /// The input root, and the messages that make it an action.
-    fn send(&self, root: TreeDigest, messages: &[Vec<u8>; 2], store: &Store) -> Result<(), RemoteError> {
-        let messages: BTreeMap<Sha256Digest, Vec<u8>> =
-            messages.iter().map(|bytes| (sha256(bytes), bytes.clone())).collect();
-        let mut blobs = store.closure_of(root)?;
-        blobs.extend(
-            messages.iter().map(|(digest, bytes)| Blob { digest: *digest, n_bytes: bytes.len() as u64 }),
-        );
-        {
-            let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            blobs.retain(|blob| !sent.contains(&blob.digest));
-        }
-        self.remote.send_blobs(&blobs, &messages, store)?;
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.extend(blobs.iter().map(|blob| blob.digest));
+    /// A tree, such as an input root, and the messages that make it an action.
+    fn send(&self, tree: TreeDigest, messages: &[Blob], parcel: &Parcel<'_>) -> Result<(), RemoteError> {
+        let sent = || self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blobs = parcel.closure_beyond(tree, |folder| sent().contains(folder))?;
+        blobs.retain(|blob| !sent().contains(&blob.digest));
+        blobs.extend(messages);
+        self.remote.send_blobs(&blobs, parcel)?;
+        // Only now: a folder of which not all is there must not stand for it.
+        sent().extend(blobs.iter().map(|blob| blob.digest));
         Ok(())
     }
 
@@ -191,6 +192,9 @@ impl Farm {
             return Err(RemoteError::WrongBytes { digest: lacking.digest });
         }
         store.keep_tree(&tree)?;
+        // The server has the files; the folders it may know as parts of one message only.
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.extend(tree.files.iter().map(|file| file.digest));
         Ok(tree.root)
     }
 }
@@ -202,9 +206,4 @@ fn ran_for(metadata: &reapi::ExecutedActionMetadata) -> Option<Duration> {
     let nanos = |seconds: i64, nanos: i32| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let elapsed = nanos(end.seconds, end.nanos) - nanos(start.seconds, start.nanos);
     u64::try_from(elapsed).ok().filter(|elapsed| *elapsed > 0).map(Duration::from_nanos)
-}
-
-fn named(bytes: &[u8]) -> reapi::Digest {
-    let size_bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    reapi::Digest { hash: sha256(bytes).to_hex(), size_bytes }
 }

@@ -289,7 +289,7 @@ impl Connection {
     }
 }
 
-fn digest(blob: &Blob) -> reapi::Digest {
+pub(super) fn digest(blob: &Blob) -> reapi::Digest {
     let size_bytes = i64::try_from(blob.n_bytes).unwrap_or(i64::MAX);
     reapi::Digest { hash: blob.digest.to_hex(), size_bytes }
 }

@@ -1,7 +1,7 @@
 //! What the stages see of a cache: packages that others have built, and a place for those
 //! that are built here. Sending goes on beside the build.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::notes::{Notes, Reservation};
 use super::{Claim, Refusal, Remote, RemoteError, claim};
 use crate::model::{BuildKey, PackageId, TreeDigest, counted};
 use crate::report::{Event, Report};
-use crate::store::{Blob, BuildRecord, IncomingTree, Kind, SourceRecord, Store, StoreError};
+use crate::store::{Blob, BuildRecord, IncomingTree, Kind, Parcel, SourceRecord, Store, StoreError};
 use crate::sys::threads::try_in_parallel;
 
 /// A cache, and the store that it gives to and takes from.
@@ -208,12 +208,13 @@ impl Shared<'_> {
         let Offer { key, record, tarball } = offer;
         let Ok(tree) = record.tree.parse::<TreeDigest>() else { return Ok(()) };
         let message = self.store.tree_message(tree)?;
-        let named = Blob { digest: crate::sys::hash::sha256(&message), n_bytes: message.len() as u64 };
+        let mut parcel = Parcel::over(self.store);
+        let named = parcel.put(message);
         // Folders by themselves, too: servers look whether a result has all that it leads to.
         let mut blobs = self.store.closure_of(tree)?;
         blobs.push(named);
         blobs.extend(tarball);
-        self.remote.send_blobs(&blobs, &BTreeMap::from([(named.digest, message)]), self.store)?;
+        self.remote.send_blobs(&blobs, &parcel)?;
         let claim = Claim { key: *key, tree, message: named, record: record.clone() };
         let sealed = claim.seal(self.remote.settings.signing_key.as_ref());
         let sealed = sealed.map_err(|error| StoreError::Write(error.into()))?;
@@ -237,7 +238,7 @@ impl Shared<'_> {
             Some(Blob { digest: record.sha256.parse().ok()?, n_bytes: record.n_bytes })
         });
         let tarballs: Vec<Blob> = tarballs.filter(|blob| self.store.has(*blob)).collect();
-        self.remote.send_blobs(&tarballs, &BTreeMap::new(), self.store)?;
+        self.remote.send_blobs(&tarballs, &Parcel::over(self.store))?;
         let builds = self.builds()?;
         let sent = try_in_parallel(N_SENT, &builds, |(key, record)| {
             if self.has_result(*key, &record.package)? {

@@ -2,11 +2,10 @@
 //! several at once.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use super::{Remote, RemoteError};
 use crate::model::Sha256Digest;
-use crate::store::{Blob, Store};
+use crate::store::{Blob, Parcel, Store};
 use crate::sys::hash::sha256;
 use crate::sys::threads::try_in_parallel;
 
@@ -36,7 +35,7 @@ impl Remote {
                 Ok(())
             }
             Batch::Alone(blob) => self.asking(|| {
-                let mut writer = store.blob_writer()?;
+                let mut writer = store.blob_writer();
                 if self.server.read_large(*blob, &mut writer)?
                     && writer.finish()? != (blob.digest, blob.n_bytes)
                 {
@@ -66,13 +65,8 @@ impl Remote {
         Ok(found.into_iter().flatten().map(|(blob, bytes)| (blob.digest, bytes)).collect())
     }
 
-    /// Sends what the server lacks of these: blobs of the store, or with bytes of their own.
-    pub(super) fn send_blobs(
-        &self,
-        blobs: &[Blob],
-        own: &BTreeMap<Sha256Digest, Vec<u8>>,
-        store: &Store,
-    ) -> Result<(), RemoteError> {
+    /// Sends what the server lacks of these.
+    pub(super) fn send_blobs(&self, blobs: &[Blob], from: &Parcel<'_>) -> Result<(), RemoteError> {
         let mut missing = Vec::new();
         let blobs: Vec<Blob> = blobs.iter().copied().filter(|blob| blob.n_bytes > 0).collect();
         for asked in blobs.chunks(MOST_ASKED) {
@@ -80,22 +74,15 @@ impl Remote {
         }
         missing.sort_unstable();
         missing.dedup();
-        let bytes_of = |blob: &Blob| match own.get(&blob.digest) {
-            Some(bytes) => Ok(bytes.clone()),
-            None => store.read_blob(blob.digest),
-        };
         let batches = self.batches(missing)?;
         try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => self.asking(|| {
                 let with_bytes: Result<Vec<_>, RemoteError> =
-                    blobs.iter().map(|blob| Ok((*blob, bytes_of(blob)?))).collect();
+                    blobs.iter().map(|blob| Ok((*blob, from.bytes(blob.digest)?))).collect();
                 self.server.write(with_bytes?)
             }),
             Batch::Alone(blob) => self.asking(|| {
-                let mut reader: Box<dyn Read + Send> = match own.get(&blob.digest) {
-                    Some(bytes) => Box::new(&**bytes),
-                    None => Box::new(store.open_blob(blob.digest)?),
-                };
+                let mut reader = from.reader(blob.digest)?;
                 self.server.write_large(*blob, &mut *reader)
             }),
         })

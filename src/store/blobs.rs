@@ -1,7 +1,7 @@
 //! Bytes, by their SHA-256.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -9,31 +9,54 @@ use sha2::{Digest, Sha256};
 use super::{Store, StoreError};
 use crate::model::Sha256Digest;
 use crate::sys::fs;
-use crate::sys::hash::DigestWriter;
 
 /// Takes bytes of unknown number and content; they are a blob once it is finished.
 pub struct BlobWriter<'a> {
     store: &'a Store,
-    temp: tempfile::NamedTempFile,
-    writer: DigestWriter<BufWriter<File>>,
+    hasher: Sha256,
+    n_bytes: u64,
+    /// What is in no file yet: for a short blob that is here already, none is made.
+    waiting: Vec<u8>,
+    temp: Option<tempfile::NamedTempFile>,
 }
+
+/// Of a blob, in memory.
+const MOST_WAITING: usize = 256 << 10;
 
 impl Write for BlobWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.hasher.update(bytes);
+        self.n_bytes += bytes.len() as u64;
+        if self.waiting.len() + bytes.len() > MOST_WAITING {
+            self.flush()?;
+        }
+        self.waiting.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        let temp = match &mut self.temp {
+            Some(temp) => temp,
+            None => self.temp.insert(self.store.temp_file().map_err(io::Error::other)?),
+        };
+        temp.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
     }
 }
 
 impl BlobWriter<'_> {
     /// Keeps the blob, and gives its digest and size.
-    pub fn finish(self) -> Result<(Sha256Digest, u64), StoreError> {
-        let (_, digest, n_bytes) = self.writer.finish().map_err(StoreError::Write)?;
-        self.store.keep_file(self.temp, digest)?;
-        Ok((digest, n_bytes))
+    pub fn finish(mut self) -> Result<(Sha256Digest, u64), StoreError> {
+        let digest = Sha256Digest(self.hasher.clone().finalize().into());
+        if self.temp.is_none() && self.store.has_blob_of(digest, self.n_bytes) {
+            return Ok((digest, self.n_bytes));
+        }
+        self.flush().map_err(StoreError::Write)?;
+        if let Some(temp) = self.temp {
+            self.store.keep_file(temp, digest)?;
+        }
+        Ok((digest, self.n_bytes))
     }
 }
 
@@ -73,24 +96,18 @@ impl Store {
     }
 
     /// Begins a blob.
-    pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
-        let temp = self.temp_file()?;
-        let file = temp.reopen().map_err(StoreError::Write)?;
-        Ok(BlobWriter {
-            store: self,
-            temp,
-            writer: DigestWriter::new(BufWriter::with_capacity(256 << 10, file)),
-        })
+    pub fn blob_writer(&self) -> BlobWriter<'_> {
+        BlobWriter { store: self, hasher: Sha256::new(), n_bytes: 0, waiting: Vec::new(), temp: None }
     }
 
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Sha256Digest, StoreError> {
         let digest = crate::sys::hash::sha256(bytes);
-        if fs::file_size(&self.blob_path(digest)) == Some(bytes.len() as u64) {
-            return Ok(digest);
+        if !self.has_blob_of(digest, bytes.len() as u64) {
+            let mut temp = self.temp_file()?;
+            temp.write_all(bytes).map_err(StoreError::Write)?;
+            self.keep_file(temp, digest)?;
         }
-        let mut writer = self.blob_writer()?;
-        writer.write_all(bytes).map_err(StoreError::Write)?;
-        Ok(writer.finish()?.0)
+        Ok(digest)
     }
 
     /// Makes a complete file with this digest a blob. The caller has computed the digest.
@@ -179,5 +196,29 @@ impl Store {
         io::copy(&mut reader, temp.as_file_mut()).map_err(|error| self.read_error(digest, error))?;
         temp.persist(to).map_err(|error| fs::at("write", to)(error.error))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_the_same_in_whatever_pieces_it_comes() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("store")).unwrap();
+        for length in [0, 1, MOST_WAITING, 3 * MOST_WAITING + 1] {
+            let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            let digest = crate::sys::hash::sha256(&bytes);
+            for piece in [1000, MOST_WAITING, 2 * MOST_WAITING] {
+                let mut writer = store.blob_writer();
+                for piece in bytes.chunks(piece) {
+                    writer.write_all(piece).unwrap();
+                }
+                assert_eq!(writer.finish().unwrap(), (digest, length as u64));
+                assert_eq!(store.read_blob(digest).unwrap(), bytes);
+            }
+            assert_eq!(store.put_bytes(&bytes).unwrap(), digest);
+        }
     }
 }

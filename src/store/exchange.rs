@@ -2,10 +2,11 @@
 //! all `Directory` messages below it. What comes from elsewhere is checked as a whole
 //! before any of it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
+use super::shelf::Shelf;
 use super::tree::{Digest, Directory, Tree, link_stays_inside};
 use super::{Kind, Store, StoreError};
 use crate::model::{Sha256Digest, TreeDigest};
@@ -66,28 +67,9 @@ impl Store {
         Ok(Tree { root, children: children.into_values().collect() }.encode_to_vec())
     }
 
-    /// The files of a tree that is here, each once.
-    pub fn blobs_of(&self, tree: TreeDigest) -> Result<Vec<Blob>, StoreError> {
-        let mut blobs: Vec<Blob> = Vec::new();
-        for entry in self.entries(tree.0)? {
-            if let super::EntryKind::File { digest, n_bytes, .. } = entry.kind {
-                blobs.push(Blob { digest, n_bytes });
-            }
-        }
-        blobs.sort_unstable();
-        blobs.dedup();
-        Ok(blobs)
-    }
-
     /// All blobs of a tree that is here, its folders among them, each once.
     pub fn closure_of(&self, tree: TreeDigest) -> Result<Vec<Blob>, StoreError> {
-        let mut blobs = self.blobs_of(tree)?;
-        for digest in self.directories(tree.0)?.into_iter().chain([tree.0]) {
-            blobs.push(Blob { digest, n_bytes: self.blob_size(digest)? });
-        }
-        blobs.sort_unstable();
-        blobs.dedup();
-        Ok(blobs)
+        closure_beyond(&self, tree, |_| false)
     }
 
     /// Keeps the folders of a tree whose files are here.
@@ -117,6 +99,32 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+pub(super) fn closure_beyond(
+    shelf: &impl Shelf,
+    tree: TreeDigest,
+    is_known: impl Fn(&Sha256Digest) -> bool,
+) -> Result<Vec<Blob>, StoreError> {
+    let (mut found, mut walked) = (BTreeSet::new(), BTreeSet::new());
+    let mut folders = vec![tree.0];
+    while let Some(digest) = folders.pop() {
+        if is_known(&digest) || !walked.insert(digest) {
+            continue;
+        }
+        let directory = shelf.folder(digest)?;
+        found.insert(Blob { digest, n_bytes: directory.encoded_len() as u64 });
+        let parts = |digest: &Option<Digest>| Digest::parts(digest.as_ref());
+        let not_canonical = || StoreError::NotCanonical { digest };
+        for node in &directory.files {
+            let (digest, n_bytes) = parts(&node.digest).ok_or_else(not_canonical)?;
+            found.insert(Blob { digest, n_bytes });
+        }
+        for node in &directory.directories {
+            folders.push(parts(&node.digest).ok_or_else(not_canonical)?.0);
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 impl IncomingTree {
@@ -228,12 +236,32 @@ mod tests {
         let tree = here.keep_folder(&home.path().join("x")).unwrap();
         let incoming = IncomingTree::read(&here.tree_message(tree).unwrap(), Some(tree)).unwrap();
         assert_eq!((incoming.files.len(), incoming.unzipped_bytes), (1, 13));
-        assert_eq!(incoming.files, here.blobs_of(tree).unwrap());
+        let mut closure = here.closure_of(tree).unwrap();
+        closure.retain(|blob| incoming.files.contains(blob));
+        assert_eq!(incoming.files, closure);
         there.keep_tree(&incoming).unwrap();
         assert!(!there.has_tree(tree.0), "its one file is not here yet");
         there.put_bytes(b"text").unwrap();
         assert!(there.has_tree(tree.0));
         assert_eq!(there.entries(tree.0).unwrap(), here.entries(tree.0).unwrap());
+    }
+
+    #[test]
+    fn a_known_folder_is_passed_by_with_all_that_is_in_it() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join("x/known/deep")).unwrap();
+        for path in ["x/known/deep/1", "x/known/2", "x/3"] {
+            std::fs::write(home.path().join(path), path).unwrap();
+        }
+        let store = Store::open(&home.path().join("store")).unwrap();
+        let tree = store.keep_folder(&home.path().join("x")).unwrap();
+        let known = store.keep_folder(&home.path().join("x/known")).unwrap().0;
+        assert_eq!(store.closure_of(tree).unwrap().len(), 6);
+        store.set_aside(known).unwrap(); // so that looking at it would fail
+        assert!(store.closure_of(tree).is_err());
+        let left = closure_beyond(&&store, tree, |digest| *digest == known).unwrap();
+        let left: BTreeSet<_> = left.into_iter().map(|blob| blob.digest).collect();
+        assert_eq!(left, BTreeSet::from([tree.0, sha256(b"x/3")]));
     }
 
     #[test]

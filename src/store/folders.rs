@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
+use super::shelf::Shelf;
 use super::tree::{Digest, Directory, DirectoryNode, FileNode, SymlinkNode, link_stays_inside};
 use super::{Entry, EntryKind, Mount, Store, StoreError};
 use crate::model::{Sha256Digest, TreeDigest};
@@ -89,7 +90,7 @@ impl Store {
     }
 
     fn put_copy(&self, path: &Path) -> Result<(Sha256Digest, u64), StoreError> {
-        let mut writer = self.blob_writer()?;
+        let mut writer = self.blob_writer();
         io::copy(&mut fs::open(path)?, &mut writer).map_err(fs::at("copy", path))?;
         writer.finish()
     }
@@ -136,34 +137,7 @@ impl Store {
     /// The tree of a list as [`Store::entries`] gives it, whatever its order. The files'
     /// blobs are there already.
     pub fn put_tree(&self, entries: &[Entry]) -> Result<TreeDigest, StoreError> {
-        let mut folders: BTreeMap<&str, Directory> = BTreeMap::from([("", Directory::default())]);
-        for entry in entries {
-            let (folder, name) = split(&entry.path);
-            let name = name.to_owned();
-            match &entry.kind {
-                EntryKind::Directory => _ = folders.entry(&entry.path).or_default(),
-                EntryKind::File { digest, n_bytes, executable } => {
-                    let digest = Some(Digest::new(*digest, *n_bytes));
-                    let node = FileNode { name, digest, is_executable: *executable };
-                    folders.entry(folder).or_default().files.push(node);
-                }
-                EntryKind::Symlink { target } => {
-                    let node = SymlinkNode { name, target: target.clone() };
-                    folders.entry(folder).or_default().symlinks.push(node);
-                }
-            }
-        }
-        // Backwards, so that a folder comes after all that it holds, and its parent later.
-        while let Some((path, directory)) = folders.pop_last() {
-            let (digest, n_bytes) = self.put_directory(directory)?;
-            if path.is_empty() {
-                return Ok(TreeDigest(digest));
-            }
-            let (parent, name) = split(path);
-            let node = DirectoryNode { name: name.to_owned(), digest: Some(Digest::new(digest, n_bytes)) };
-            folders.entry(parent).or_default().directories.push(node);
-        }
-        Ok(TreeDigest(self.put_directory(Directory::default())?.0))
+        put_tree(&mut &*self, entries)
     }
 
     /// The digests of all `Directory` messages below a tree's root.
@@ -190,23 +164,7 @@ impl Store {
 
     /// One tree that holds others at given paths: a layer. No path may hold another.
     pub fn compose(&self, mounts: &[Mount]) -> Result<(Sha256Digest, u64), StoreError> {
-        let mut directory = Directory::default();
-        let mut below: BTreeMap<&str, Vec<Mount>> = BTreeMap::new();
-        for mount in mounts {
-            if let Some((first, rest)) = mount.path.split_once('/') {
-                below.entry(first).or_default().push(Mount { path: rest.to_owned(), tree: mount.tree });
-            } else {
-                let digest = Some(Digest::new(mount.tree, self.blob_size(mount.tree)?));
-                directory.directories.push(DirectoryNode { name: mount.path.clone(), digest });
-            }
-        }
-        for (name, mounts) in below {
-            let (digest, n_bytes) = self.compose(&mounts)?;
-            directory
-                .directories
-                .push(DirectoryNode { name: name.to_owned(), digest: Some(Digest::new(digest, n_bytes)) });
-        }
-        self.put_directory(directory)
+        compose(&mut &*self, mounts)
     }
 
     /// The tree as a folder, to be mounted read-only. Files are links to the blobs, and
@@ -245,6 +203,57 @@ impl Store {
             Ok(fs::link_or_copy(&self.blob_path(digest), to)?)
         }
     }
+}
+
+pub(super) fn put_tree(shelf: &mut impl Shelf, entries: &[Entry]) -> Result<TreeDigest, StoreError> {
+    let mut folders: BTreeMap<&str, Directory> = BTreeMap::from([("", Directory::default())]);
+    for entry in entries {
+        let (folder, name) = split(&entry.path);
+        let name = name.to_owned();
+        match &entry.kind {
+            EntryKind::Directory => _ = folders.entry(&entry.path).or_default(),
+            EntryKind::File { digest, n_bytes, executable } => {
+                let digest = Some(Digest::new(*digest, *n_bytes));
+                let node = FileNode { name, digest, is_executable: *executable };
+                folders.entry(folder).or_default().files.push(node);
+            }
+            EntryKind::Symlink { target } => {
+                let node = SymlinkNode { name, target: target.clone() };
+                folders.entry(folder).or_default().symlinks.push(node);
+            }
+        }
+    }
+    // Backwards, so that a folder comes after all that it holds, and its parent later.
+    while let Some((path, directory)) = folders.pop_last() {
+        let (digest, n_bytes) = shelf.put_folder(directory)?;
+        if path.is_empty() {
+            return Ok(TreeDigest(digest));
+        }
+        let (parent, name) = split(path);
+        let node = DirectoryNode { name: name.to_owned(), digest: Some(Digest::new(digest, n_bytes)) };
+        folders.entry(parent).or_default().directories.push(node);
+    }
+    Ok(TreeDigest(shelf.put_folder(Directory::default())?.0))
+}
+
+pub(super) fn compose(shelf: &mut impl Shelf, mounts: &[Mount]) -> Result<(Sha256Digest, u64), StoreError> {
+    let mut directory = Directory::default();
+    let mut below: BTreeMap<&str, Vec<Mount>> = BTreeMap::new();
+    for mount in mounts {
+        if let Some((first, rest)) = mount.path.split_once('/') {
+            below.entry(first).or_default().push(Mount { path: rest.to_owned(), tree: mount.tree });
+        } else {
+            let digest = Some(Digest::new(mount.tree, shelf.folder_size(mount.tree)?));
+            directory.directories.push(DirectoryNode { name: mount.path.clone(), digest });
+        }
+    }
+    for (name, mounts) in below {
+        let (digest, n_bytes) = compose(shelf, &mounts)?;
+        directory
+            .directories
+            .push(DirectoryNode { name: name.to_owned(), digest: Some(Digest::new(digest, n_bytes)) });
+    }
+    shelf.put_folder(directory)
 }
 
 /// The folder of a path, and the name in it.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::records::{BuildRecord, FinishRecord, Kind, RuntimeRecord};
+use super::records::{BuildRecord, FinishRecord, Kind};
 use super::{EntryKind, Store, StoreError, session};
 use crate::model::Sha256Digest;
 use crate::sys::fs;
@@ -126,10 +126,12 @@ impl Store {
                 self.mark_tree(tree, &mut needed)?;
             }
         }
-        for path in self.records(Kind::Runtime)? {
-            let tree = parse::<RuntimeRecord>(&path)?.and_then(|record| record.tree.parse().ok());
-            if let Some(tree) = tree {
-                self.mark_tree(tree, &mut needed)?;
+        for kind in [Kind::Runtime, Kind::BaseTree] {
+            for path in self.records(kind)? {
+                let tree = parse::<OfTree>(&path)?.and_then(|record| record.tree.parse().ok());
+                if let Some(tree) = tree {
+                    self.mark_tree(tree, &mut needed)?;
+                }
             }
         }
         for kind in [Kind::Source, Kind::Archive, Kind::Index, Kind::Advisories] {
@@ -193,6 +195,12 @@ struct OfBlob {
     sha256: String,
 }
 
+/// What records of one tree have in common.
+#[derive(Deserialize)]
+struct OfTree {
+    tree: String,
+}
+
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
     Ok(serde_json::from_slice(&fs::read(path)?).ok())
 }
@@ -200,6 +208,7 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Store
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
+    use super::super::records::BaseTreeRecord;
     use super::*;
 
     fn kept(store: &Store, home: &Path, name: &str) -> BuildRecord {
@@ -224,7 +233,11 @@ mod tests {
         let root = home.path().join("store");
         let store = Store::open(&root).unwrap();
         let (a1, b1) = (kept(&store, home.path(), "a1"), kept(&store, home.path(), "b1"));
-        std::fs::remove_file(root.join("records/build/b1.json")).unwrap();
+        let base = kept(&store, home.path(), "base1");
+        store.put_record(Kind::BaseTree, "base1", &BaseTreeRecord { tree: base.tree.clone() }).unwrap();
+        for name in ["b1", "base1"] {
+            std::fs::remove_file(root.join(format!("records/build/{name}.json"))).unwrap();
+        }
         assert!(matches!(
             Store::gc(&root, Duration::from_mins(1), SystemTime::now()),
             Err(StoreError::InUse { .. })
@@ -233,7 +246,9 @@ mod tests {
         let report = Store::gc(&root, Duration::from_mins(1), SystemTime::now()).unwrap();
         assert_eq!(report.n_removed, 3, "the file and two directory messages of b1");
         let store = Store::open(&root).unwrap();
-        assert!(store.has_tree(a1.tree.parse().unwrap()));
+        for kept in [a1, base] {
+            assert!(store.has_tree(kept.tree.parse().unwrap()), "{}", kept.package);
+        }
         assert!(!store.has_tree(b1.tree.parse().unwrap()));
     }
 

@@ -21,8 +21,10 @@ mod exchange;
 mod folders;
 mod gc;
 mod overlay;
+mod parcel;
 mod records;
 mod session;
+mod shelf;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -31,9 +33,10 @@ pub use blobs::{BlobReader, BlobWriter};
 pub use error::StoreError;
 pub use exchange::{Blob, IncomingTree, TreeFlaw};
 pub use gc::{GcReport, StoreStats, VerifyReport};
+pub use parcel::{Parcel, Piece};
 pub use records::{
-    AdvisoriesRecord, ArchiveRecord, BuildRecord, FinishRecord, IndexRecord, JobOutcome, JobRecord, Kind,
-    LibraryRecord, LoadRecord, Owner, RuntimeLibrary, RuntimeRecord, SourceRecord,
+    AdvisoriesRecord, ArchiveRecord, BaseTreeRecord, BuildRecord, FinishRecord, IndexRecord, JobOutcome,
+    JobRecord, Kind, LibraryRecord, LoadRecord, Owner, RuntimeLibrary, RuntimeRecord, SourceRecord,
 };
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};

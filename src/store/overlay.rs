@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::shelf::Shelf;
 use super::tree::{Digest, Directory, DirectoryNode, FileNode, SymlinkNode};
 use super::{Store, StoreError};
 use crate::model::Sha256Digest;
@@ -10,40 +11,44 @@ impl Store {
     /// One tree of several, each laid over those before it, as Lambda unpacks layers: where
     /// two have the same path, the later one's is there.
     pub fn overlay(&self, trees: &[Sha256Digest]) -> Result<Sha256Digest, StoreError> {
-        if let [tree] = trees {
-            return Ok(*tree);
-        }
-        let mut nodes: BTreeMap<String, Overlaid> = BTreeMap::new();
-        for tree in trees {
-            let directory = self.directory(*tree)?;
-            for node in directory.directories {
-                let (digest, _) =
-                    Digest::parts(node.digest.as_ref()).ok_or(StoreError::NotCanonical { digest: *tree })?;
-                match nodes.entry(node.name).or_insert_with(|| Overlaid::Directories(Vec::new())) {
-                    Overlaid::Directories(digests) => digests.push(digest),
-                    other @ (Overlaid::File(_) | Overlaid::Symlink(_)) => {
-                        *other = Overlaid::Directories(vec![digest]);
-                    }
-                }
-            }
-            nodes.extend(directory.files.into_iter().map(|node| (node.name.clone(), Overlaid::File(node))));
-            let links = directory.symlinks.into_iter();
-            nodes.extend(links.map(|node| (node.name.clone(), Overlaid::Symlink(node))));
-        }
-        let mut directory = Directory::default();
-        for (name, node) in nodes {
-            match node {
-                Overlaid::File(node) => directory.files.push(node),
-                Overlaid::Symlink(node) => directory.symlinks.push(node),
-                Overlaid::Directories(digests) => {
-                    let tree = self.overlay(&digests)?;
-                    let digest = Some(Digest::new(tree, self.blob_size(tree)?));
-                    directory.directories.push(DirectoryNode { name, digest });
-                }
-            }
-        }
-        Ok(self.put_directory(directory)?.0)
+        overlay(&mut &*self, trees)
     }
+}
+
+pub(super) fn overlay(shelf: &mut impl Shelf, trees: &[Sha256Digest]) -> Result<Sha256Digest, StoreError> {
+    if let [tree] = trees {
+        return Ok(*tree);
+    }
+    let mut nodes: BTreeMap<String, Overlaid> = BTreeMap::new();
+    for tree in trees {
+        let directory = shelf.folder(*tree)?;
+        for node in directory.directories {
+            let (digest, _) =
+                Digest::parts(node.digest.as_ref()).ok_or(StoreError::NotCanonical { digest: *tree })?;
+            match nodes.entry(node.name).or_insert_with(|| Overlaid::Directories(Vec::new())) {
+                Overlaid::Directories(digests) => digests.push(digest),
+                other @ (Overlaid::File(_) | Overlaid::Symlink(_)) => {
+                    *other = Overlaid::Directories(vec![digest]);
+                }
+            }
+        }
+        nodes.extend(directory.files.into_iter().map(|node| (node.name.clone(), Overlaid::File(node))));
+        let links = directory.symlinks.into_iter();
+        nodes.extend(links.map(|node| (node.name.clone(), Overlaid::Symlink(node))));
+    }
+    let mut directory = Directory::default();
+    for (name, node) in nodes {
+        match node {
+            Overlaid::File(node) => directory.files.push(node),
+            Overlaid::Symlink(node) => directory.symlinks.push(node),
+            Overlaid::Directories(digests) => {
+                let tree = overlay(shelf, &digests)?;
+                let digest = Some(Digest::new(tree, shelf.folder_size(tree)?));
+                directory.directories.push(DirectoryNode { name, digest });
+            }
+        }
+    }
+    Ok(shelf.put_folder(directory)?.0)
 }
 
 /// What several trees have under one name.

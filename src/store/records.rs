@@ -30,6 +30,8 @@ pub enum Kind {
     Index,
     /// Hash of what a runtime layer is made of to [`RuntimeRecord`].
     Runtime,
+    /// Base digest to [`BaseTreeRecord`].
+    BaseTree,
     /// Hash of a source of advisories to [`AdvisoriesRecord`].
     Advisories,
 }
@@ -173,6 +175,13 @@ pub struct RuntimeLibrary {
     pub unzipped_bytes: u64,
 }
 
+/// A base as the tree that a farm is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseTreeRecord {
+    /// Tree digest, hexadecimal.
+    pub tree: String,
+}
+
 /// A repository's package index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRecord {
@@ -193,7 +202,7 @@ pub struct AdvisoriesRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Build,
         Self::Timing,
         Self::Job,
@@ -203,6 +212,7 @@ impl Kind {
         Self::Archive,
         Self::Index,
         Self::Runtime,
+        Self::BaseTree,
         Self::Advisories,
     ];
 
@@ -217,6 +227,7 @@ impl Kind {
             Self::Archive => "archive",
             Self::Index => "index",
             Self::Runtime => "runtime",
+            Self::BaseTree => "base-tree",
             Self::Advisories => "advisories",
         }
     }
