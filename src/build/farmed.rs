@@ -2,12 +2,13 @@
 //! of this machine, and so the same bytes.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::Reason;
-use super::one::{Installed, Job, Source};
+use super::one::{Installed, Job, Purpose, Source};
 use super::workshop::FarmGround;
 use super::{BuildError, Site, precompile, recipe};
 use crate::fetch::{self, Sources};
@@ -126,7 +127,8 @@ impl Job<'_> {
     pub(super) fn on_farm(
         &self,
         (FarmSite { farm, .. }, ground): (FarmSite<'_>, &FarmGround),
-        mut log: &std::fs::File,
+        purpose: Purpose,
+        log: &File,
     ) -> Result<Result<Installed, Reason>, BuildError> {
         let Site { store, report, interrupt, .. } = self.site;
         let name = &self.source.id.name;
@@ -143,6 +145,8 @@ impl Job<'_> {
             parcel,
             output: format!("{}/{name}", recipe::LIBRARY.trim_start_matches('/')),
             limit: self.limits.time,
+            anew: purpose == Purpose::Compare,
+            log,
         };
         drop(token);
         let prepared = started.elapsed();
@@ -153,7 +157,7 @@ impl Job<'_> {
             Err(RemoteError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(BuildError::Farm(Box::new(error))),
         };
-        log.write_all(&ended.log).map_err(StoreError::Write)?;
+        write_log(log, &ended.log).map_err(StoreError::Write)?;
         let tree = match (ended.exit_code, ended.output) {
             (0, Some(installed)) => without_help(installed, store)?,
             (0, None) => Err(Reason::NoPackage),
@@ -207,6 +211,16 @@ impl Job<'_> {
 /// A C++ file among the package's own, not in a folder of theirs.
 fn is_own_cpp(path: &str) -> bool {
     precompile::is_cpp(path) && !path.contains('/')
+}
+
+/// All that a job has said, in the place of what was heard of it while it ran.
+fn write_log(mut log: &File, said: &[u8]) -> io::Result<()> {
+    if said.is_empty() {
+        return Ok(());
+    }
+    log.set_len(0)?;
+    log.rewind()?;
+    log.write_all(said)
 }
 
 /// What the installer has no flag for leaving out.

@@ -156,7 +156,7 @@ impl Job<'_> {
         let log = fs::create(&log_path)?;
         let installed = match &self.workshop.ground {
             Ground::Here(here) => return self.install_here(here, &log),
-            Ground::Farm(farm, ground) => self.on_farm((*farm, ground), &log),
+            Ground::Farm(farm, ground) => self.on_farm((*farm, ground), purpose, &log),
             Ground::Jobs(scheduler) => self.by_scheduler(scheduler, purpose),
         };
         match (installed, &self.workshop.instead) {

@@ -5,6 +5,7 @@
 //! Buildbarn can be told to: paths get into the bytes of packages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
 use prost::Message;
 
 use super::claim::blob;
-use super::grpc::{self, Grpc, Patience};
+use super::grpc::{self, Grpc, Order, Patience};
 use super::server::Network;
 use super::{Address, Remote, RemoteError, Settings};
 use crate::model::{Sha256Digest, TreeDigest};
@@ -43,6 +44,11 @@ pub struct Job<'a> {
     pub output: String,
     /// On a worker.
     pub limit: Duration,
+    /// Whether it is run also where the farm remembers what came of it.
+    pub anew: bool,
+    /// Takes what it says while it runs, where the server lets that be heard. All of it is in
+    /// [`Ended`] once more.
+    pub log: &'a File,
 }
 
 /// How a job ended.
@@ -123,7 +129,8 @@ impl Farm {
         self.send(job.root, &[command, action], &job.parcel)?;
         let sent = started.elapsed();
         let patience = Patience { running: job.limit, altogether: self.patience };
-        let run = || self.remote.asking(|| grpc::execute(&self.grpc, action, patience));
+        let order = Order { action, anew: job.anew, patience, log: job.log };
+        let run = || self.remote.asking(|| grpc::execute(&self.grpc, order));
         let result = match run() {
             Err(error) if error.is_of_lost_blobs() => {
                 self.sent.lock().unwrap_or_else(PoisonError::into_inner).clear();

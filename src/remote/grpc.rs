@@ -1,6 +1,7 @@
 //! The Remote Execution API by `tonic`: its capabilities, results and blobs. `stream` moves
-//! large blobs, `execution` runs jobs.
+//! large blobs, `execution` runs jobs, `along` hears what they say meanwhile.
 
+mod along;
 mod execution;
 mod packed;
 mod stream;
@@ -20,7 +21,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-pub(super) use execution::{Patience, execute};
+pub(super) use execution::{Order, Patience, execute};
 
 use super::RemoteError;
 use super::claim::blob;

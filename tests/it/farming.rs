@@ -13,7 +13,7 @@ use crate::processes::{is_sleeping, processes, wait_until};
 use crate::sharing::{Place, buildbox, counts, layr, machine};
 use crate::world::{Ran, SourcePackage, World, base, ran, zips};
 
-fn farm() -> Option<(Cache, Place)> {
+pub(crate) fn farm() -> Option<(Cache, Place)> {
     let (programs, base) = (buildbox()?, base()?);
     let rootfs = Some(base.join("rootfs")).filter(|folder| folder.is_dir()).unwrap_or(base);
     let cache = Cache::farm(&programs, Some(&rootfs), 2).unwrap();
@@ -22,12 +22,12 @@ fn farm() -> Option<(Cache, Place)> {
 }
 
 /// `layr build` by the farm, whose workers have the base.
-fn build(world: &World, place: &Place) -> Ran {
+pub(crate) fn build(world: &World, place: &Place) -> Ran {
     ran(&mut command(world, place, ""))
 }
 
 /// Bounded, so that a farm that hangs is an error. `settings` are further ones of `[farm]`.
-fn command(world: &World, place: &Place, settings: &str) -> Command {
+pub(crate) fn command(world: &World, place: &Place, settings: &str) -> Command {
     let config = "[build]\nseconds = 200\n[farm]\nbase = \"worker\"\nseconds = 250\n";
     world.write("project/layr.toml", format!("{config}{settings}"));
     let base = base().unwrap();
@@ -38,7 +38,7 @@ fn command(world: &World, place: &Place, settings: &str) -> Command {
 }
 
 /// A build of a package that takes so many seconds, up to where a worker is at it.
-fn begun(world: &World, place: &Place, settings: &str, seconds: &str) -> JoinHandle<Ran> {
+pub(crate) fn begun(world: &World, place: &Place, settings: &str, seconds: &str) -> JoinHandle<Ran> {
     let configure = format!("#!/bin/sh\nexec sleep {seconds}\n");
     world.publish(&SourcePackage::new("slow1", &[]).file("configure", configure));
     world.lock(&["slow1"]);
@@ -85,6 +85,23 @@ fn a_farm_to_which_the_base_is_sent_gives_the_same_bytes() {
     command.env("LAYR_HTTP_TIMEOUT", "60").env("LAYR_FARM", format!("grpc://{}", farm.address));
     assert_eq!(counts(&ran(&mut command)), [1, 0, 0]);
     assert_eq!(zips(&here.path("project/dist")), zips(&there.path("project/dist")));
+}
+
+/// The farm remembers what came of the first job.
+#[test]
+fn what_is_verified_on_a_farm_is_built_anew() {
+    let Some((_farm, place)) = farm() else { return };
+    let world = World::new();
+    let configure = "#!/bin/sh\nmkdir inst\ncp /proc/sys/kernel/random/uuid inst/\n";
+    world.publish(&SourcePackage::new("random1", &["same1"]).file("configure", configure));
+    world.publish(&SourcePackage::new("same1", &[]));
+    world.lock(&["random1", "same1"]);
+    assert_eq!(counts(&build(&world, &place)), [2, 0, 0]);
+    let base = base().unwrap();
+    let words = ["verify", "--json", "--engine", "reapi", "--base", base.to_str().unwrap()];
+    let found = ran(world.command(&words).envs(place.environment.clone()));
+    assert_eq!(found.code, 23, "{found:#?}");
+    assert_eq!(found.json()["same"], serde_json::json!(["same1 1.0"]));
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod imports;
 mod interruptions;
 mod joint_plans;
 mod invoke;
+mod listening;
 mod lockfiles;
 mod places;
 mod processes;

@@ -1,5 +1,6 @@
 //! REAPI's Execution: an action that some worker of the server runs.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
@@ -10,6 +11,7 @@ use reapi::execution_client::ExecutionClient;
 use tonic::codec::Streaming;
 use tonic::{Code, Status};
 
+use super::along::Along;
 use super::{Connection, Grpc, Service, digest, refused};
 use crate::remote::RemoteError;
 use crate::store::Blob;
@@ -36,18 +38,27 @@ pub(in crate::remote) struct Patience {
     pub(in crate::remote) altogether: Duration,
 }
 
-/// Runs an action whose messages and inputs the server has, and waits for its end.
-pub(in crate::remote) fn execute(
-    grpc: &Grpc,
-    action: Blob,
-    patience: Patience,
-) -> Result<reapi::ActionResult, RemoteError> {
+/// What a server is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::remote) struct Order<'a> {
+    /// The server has its messages and its inputs.
+    pub(in crate::remote) action: Blob,
+    /// Run it, whatever is remembered of it.
+    pub(in crate::remote) anew: bool,
+    pub(in crate::remote) patience: Patience,
+    /// Takes what it says meanwhile, as far as the server lets it be heard.
+    pub(in crate::remote) log: &'a File,
+}
+
+/// Has an action run, and waits for its end.
+pub(in crate::remote) fn execute(grpc: &Grpc, order: Order<'_>) -> Result<reapi::ActionResult, RemoteError> {
     let connection = grpc.connection()?;
     let mut execution = Execution {
         grpc,
         client: ExecutionClient::new(grpc.service(&connection.channel)),
-        action,
-        clock: Clock::new(patience),
+        order,
+        clock: Clock::new(order.patience),
+        along: Along::new(grpc, &connection, order.log),
         name: String::new(),
         stream: None,
         n_begun: 0,
@@ -64,8 +75,9 @@ pub(in crate::remote) fn execute(
 struct Execution<'a> {
     grpc: &'a Grpc,
     client: ExecutionClient<Service>,
-    action: Blob,
+    order: Order<'a>,
     clock: Clock,
+    along: Along<'a>,
     /// What the server calls it; empty until it has said so.
     name: String,
     stream: Option<Streaming<Operation>>,
@@ -81,7 +93,10 @@ impl Execution<'_> {
             match self.next() {
                 Ok(operation) if operation.done => return Ok(operation),
                 Ok(operation) => {
-                    self.clock.hear(&operation);
+                    if let Some(metadata) = metadata(&operation) {
+                        self.clock.hear(&metadata);
+                        self.along.hear(&metadata);
+                    }
                     self.name = operation.name;
                     self.n_in_vain = 0;
                 }
@@ -112,7 +127,8 @@ impl Execution<'_> {
                 self.n_begun += 1;
                 let request = reapi::ExecuteRequest {
                     instance_name: grpc.instance.clone(),
-                    action_digest: Some(digest(&self.action)),
+                    action_digest: Some(digest(&self.order.action)),
+                    skip_cache_lookup: self.order.anew,
                     inline_stdout: true,
                     inline_stderr: true,
                     ..Default::default()
@@ -127,6 +143,10 @@ impl Execution<'_> {
         let ended = || RemoteError::Broken { detail: "it ended without a result".to_owned() };
         grpc.within(clock, stream.message())?.ok_or_else(ended)
     }
+}
+
+fn metadata(operation: &Operation) -> Option<reapi::ExecuteOperationMetadata> {
+    reapi::ExecuteOperationMetadata::decode(&*operation.metadata.as_ref()?.value).ok()
 }
 
 /// When an action is given up.
@@ -144,10 +164,7 @@ impl Clock {
     }
 
     /// A job that lost its worker is in the queue again.
-    fn hear(&mut self, operation: &Operation) {
-        let metadata = operation.metadata.as_ref();
-        let metadata = metadata.and_then(|any| reapi::ExecuteOperationMetadata::decode(&*any.value).ok());
-        let Some(metadata) = metadata else { return };
+    fn hear(&mut self, metadata: &reapi::ExecuteOperationMetadata) {
         self.running_since = match metadata.stage() {
             reapi::execution_stage::Value::Executing => self.running_since.or_else(|| Some(Instant::now())),
             reapi::execution_stage::Value::Unknown
