@@ -19,6 +19,7 @@ mod bases;
 mod binaries;
 mod boms;
 mod browser;
+mod buildgrid;
 mod builds;
 mod by_keyboard;
 #[path = "../../bootstrap/tests/it/cases.rs"]

@@ -9,10 +9,15 @@ pub(crate) fn processes() -> Vec<(u32, Vec<u8>)> {
     numbers.filter_map(|pid| Some((pid, std::fs::read(format!("/proc/{pid}/cmdline")).ok()?))).collect()
 }
 
-/// Whether a `sleep` with that argument runs.
-pub(crate) fn is_sleeping(argument: &str) -> bool {
+/// Each `sleep` with that argument.
+pub(crate) fn sleeping(argument: &str) -> Vec<u32> {
     let wanted = format!("sleep\0{argument}\0");
-    processes().iter().any(|(_, line)| line == wanted.as_bytes())
+    processes().into_iter().filter(|(_, line)| line == wanted.as_bytes()).map(|(pid, _)| pid).collect()
+}
+
+/// Whether one runs.
+pub(crate) fn is_sleeping(argument: &str) -> bool {
+    !sleeping(argument).is_empty()
 }
 
 /// Whether any process has `word` among its arguments.

@@ -8,10 +8,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{run, tools};
+use crate::{pypi, run, tools};
 
 const CLOUD_TOOLS: &str = include_str!("../peers/requirements.txt");
 const BOM_READERS: &str = include_str!("../peers/bom-readers.txt");
+const BUILDGRID: &str = include_str!("../peers/buildgrid.txt");
 const PACKAGE_JSON: &str = include_str!("../peers/package.json");
 
 /// The `bin` folder of a Python environment with moto, the AWS CLI, cfn-lint and the SAM
@@ -26,16 +27,35 @@ pub fn bom_readers(cache: &Path) -> Result<PathBuf> {
     environment(cache, "bom-readers", BOM_READERS)
 }
 
+/// PostgreSQL's programs, without which BuildGrid schedules nothing. Their package is for
+/// certain Pythons; they need none.
+const POSTGRES: &str =
+    "pgserver==0.1.4 --hash=sha256:d595789b47624a3d963aa9aa6359da9be31beb7e61f1a45541953242068b8813\n";
+const POSTGRES_WHEEL: &[&str] =
+    &["--only-binary", ":all:", "--python-version", "3.11", "--platform", "manylinux_2_17_x86_64"];
+
+/// A Python environment with BuildGrid, and in it a folder with PostgreSQL; `None`, said
+/// aloud, where it cannot be had.
+pub fn buildgrid(cache: &Path) -> Option<PathBuf> {
+    let list = [BUILDGRID, POSTGRES].concat();
+    let made = once(cache, "buildgrid", &list, |dir| {
+        install(dir, BUILDGRID)?;
+        pypi::unpack_wheel((POSTGRES, POSTGRES_WHEEL), "pgserver*", dir)
+    });
+    made.inspect_err(|error| eprintln!("BuildGrid is not there; going on without: {error:#}")).ok()
+}
+
 fn environment(cache: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
-    let dir = once(cache, name, requirements, |dir| {
-        run::check(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
-        let list = dir.join("requirements.txt");
-        fs::write(&list, requirements)?;
-        let mut pip = Command::new(dir.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(list);
-        run::check(&mut pip)
-    })?;
-    Ok(dir.join("bin"))
+    Ok(once(cache, name, requirements, |dir| install(dir, requirements))?.join("bin"))
+}
+
+fn install(dir: &Path, requirements: &str) -> Result<()> {
+    run::check(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
+    let list = dir.join("requirements.txt");
+    fs::write(&list, requirements)?;
+    let mut pip = Command::new(dir.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(list);
+    run::check(&mut pip)
 }
 
 /// A folder whose `node_modules` has TypeScript and the CDK; `None` where there is no npm.

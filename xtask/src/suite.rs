@@ -31,6 +31,7 @@ pub fn test() -> Result<()> {
     let rie = step("emulator", || Ok(rie::provide(&cache)))?;
     let registry = step("registry", || Ok(registry::provide(&cache)))?;
     let buildbox = step("buildbox", || Ok(caches::buildbox(&cache)))?;
+    let buildgrid = step("BuildGrid", || Ok(peers::buildgrid(&cache)))?;
     let mut for_tests: Vec<(&str, OsString)> = vec![
         ("LAYR_TEST_REPOSITORY", testbed.repository().into()),
         ("LAYR_TEST_BASE", base.path.into()),
@@ -44,6 +45,7 @@ pub fn test() -> Result<()> {
     for_tests.extend(rie.map(|rie| ("LAYR_TEST_RIE", rie.into())));
     for_tests.extend(registry.map(|registry| ("LAYR_TEST_REGISTRY", registry.into())));
     for_tests.extend(buildbox.map(|programs| ("LAYR_TEST_BUILDBOX", programs.into())));
+    for_tests.extend(buildgrid.map(|environment| ("LAYR_TEST_BUILDGRID", environment.into())));
     for_tests.extend(node.map(|node| ("LAYR_TEST_NODE", node.into())));
     for_tests.extend(docker.as_ref().map(|docker| ("DOCKER_HOST", docker.host().into())));
     let for_docs = [("RUSTDOCFLAGS", "-D warnings".into())];

@@ -1,6 +1,7 @@
 //! Caches that machines share, on loopback, for tests: real servers, and a way to them on
 //! which things go wrong.
 
+mod buildgrid;
 mod faulty;
 mod gate;
 
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::pypi;
+pub use buildgrid::{BuildGrid, INSTANCE, Place};
 pub use faulty::{Faulty, Trouble, Way};
 pub use gate::{Answer, Behind, Certificates, Gate, Status};
 
