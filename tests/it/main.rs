@@ -27,6 +27,8 @@ mod cases;
 mod checks;
 mod ci;
 mod cloud;
+mod compressed;
+mod compressing;
 mod conformance;
 mod credentials;
 mod crowds;

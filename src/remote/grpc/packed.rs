@@ -40,6 +40,12 @@ pub(super) fn unpacked(bytes: Vec<u8>, compressor: i32, blob: Blob) -> Result<Ve
     }
 }
 
+/// What a blob takes compressed, at most: zstd makes hardly anything longer, and yet there are
+/// frames without a byte in them.
+pub(super) fn most_bytes(blob: Blob) -> u64 {
+    blob.n_bytes.saturating_mul(2).saturating_add(64 << 10)
+}
+
 /// Writes what zstd unfolds to, up to what was promised and a byte more.
 pub(super) struct Unfolding<'a> {
     decoder: zstd::stream::write::Decoder<'static, Bounded<'a>>,

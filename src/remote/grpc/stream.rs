@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
-use super::packed::Unfolding;
+use super::packed::{self, Unfolding};
 use super::{Connection, Grpc, refused};
 use crate::remote::RemoteError;
 use crate::store::{Blob, StoreError};
@@ -50,9 +50,14 @@ pub(super) fn read(
     } else {
         to
     };
+    let mut left = if connection.reads_zstd { packed::most_bytes(blob) } else { blob.n_bytes };
     loop {
         match grpc.network.wait(stream.message())? {
-            Ok(Some(chunk)) => to.write_all(&chunk.data).map_err(failed)?,
+            Ok(Some(chunk)) => {
+                let wrong = RemoteError::WrongBytes { digest: blob.digest };
+                left = left.checked_sub(chunk.data.len() as u64).ok_or(wrong)?;
+                to.write_all(&chunk.data).map_err(failed)?;
+            }
             Ok(None) => break,
             Err(status) if status.code() == Code::NotFound => return Ok(false),
             Err(status) => return Err(refused(&status)),
