@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xtask::caches::{BuildGrid, INSTANCE, Place as Parts};
 use xtask::interrupt;
 
-use crate::farming::{begun, build, command};
+use crate::farming::{begun, build, command, killed_in_rounds, programs_of_workers};
 use crate::processes::{is_sleeping, sleeping, wait_until};
 use crate::sharing::{Place, WRITE, buildbox, counts, layr, machine};
 use crate::world::{SourcePackage, World, base, from_environment, zips};
@@ -89,4 +89,16 @@ fn what_a_lost_machine_was_at_buildgrid_gives_to_another() {
     undisturbed.lock(&["slow1"]);
     undisturbed.build(&[]).unwrap().succeeded();
     assert_eq!(zips(&world.path("project/dist")), zips(&undisturbed.path("project/dist")));
+}
+
+#[test]
+fn machines_that_are_lost_at_chance_moments_leave_the_right_bytes_or_an_error() {
+    let Some((mut farm, place)) = farm(2) else { return };
+    killed_in_rounds(&place, 2, |chance| {
+        let is_at_work = |n: &usize| !programs_of_workers(farm.worker_pid(*n)).is_empty();
+        let Some(n) = [chance % 2, 1 - chance % 2].into_iter().find(is_at_work) else { return false };
+        farm.lose_worker(n);
+        farm.replace_worker(n).unwrap();
+        true
+    });
 }

@@ -1,17 +1,18 @@
 //! Builds on workers of a farm, buildbox's, on loopback.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::caches::{Cache, Faulty};
 use xtask::interrupt;
 
-use crate::processes::{is_sleeping, processes, wait_until};
+use crate::processes::{is_sleeping, processes, sleeping, wait_until};
 use crate::sharing::{Place, buildbox, counts, layr, machine};
-use crate::world::{Ran, SourcePackage, World, base, ran, zips};
+use crate::world::{Ran, SourcePackage, World, base, ran, repository, zips};
 
 pub(crate) fn farm() -> Option<(Cache, Place)> {
     let (programs, base) = (buildbox()?, base()?);
@@ -156,35 +157,83 @@ fn a_farm_that_dies_ends_in_an_error_or_in_builds_here() {
     assert!(built.stderr.contains("slow1 1.0 is built on this machine: the farm"), "{}", built.stderr);
 }
 
-/// Killed at a moment of the job: what a worker was at is begun anew, or the error says
-/// what became of it. The store is right in any case.
+/// What is killed may be the program that runs the job, or any of the job itself: the job is
+/// begun anew, or the error says what became of it.
 #[test]
 fn a_worker_that_is_killed_leaves_the_right_bytes_or_an_error() {
     let Some((farm, place)) = farm() else { return };
-    let (mut n_built, mut state) = (0, 4321_u32);
-    let undisturbed = machine();
-    let Some(built) = undisturbed.build(&["--json"]) else { return };
-    assert_eq!(counts(&built), [3, 0, 0]);
-    for _ in 0..6 {
-        let world = machine();
-        let mut command = command(&world, &place, "");
+    killed_in_rounds(&place, 4, |chance| kill_of_worker(&farm, chance));
+}
+
+/// Builds during each of which `kill` ends something that is at one of its jobs, at a chance
+/// moment or as soon as there is something: `WORKER_ROUNDS` says how many there are, or
+/// `n_rounds`. The store is right in any case, and the next build ends well.
+pub(crate) fn killed_in_rounds(place: &Place, n_rounds: u64, mut kill: impl FnMut(usize) -> bool) {
+    let Some(repository) = repository() else { return };
+    let n_rounds: u64 = std::env::var("WORKER_ROUNDS").map_or(n_rounds, |text| text.parse().unwrap());
+    let world = || {
+        let world = World::with_repository(&repository);
+        world.lock(&["sys 3.4.3", "askpass 1.2.1", "pkgconfig 2.0.3"]);
+        world
+    };
+    let undisturbed = world();
+    assert_eq!(counts(&undisturbed.build(&["--json"]).unwrap()), [3, 0, 0]);
+    let right = zips(&undisturbed.path("project/dist"));
+    let mut ended_with: BTreeMap<(&str, i32), u64> = BTreeMap::new();
+    let mut time = Duration::from_secs(5);
+    let mut state = 4321_u32;
+    for round in 0..n_rounds {
+        let world = world();
+        // A limit of its own makes it another action, which no earlier round has done.
+        let limit = 200 + round;
+        let config = format!("[build]\nseconds = {limit}\n[farm]\nbase = \"worker\"\nseconds = 1250\n");
+        let build = || {
+            let command = command(&world, place, "");
+            world.write("project/layr.toml", &config);
+            command
+        };
+        let (started, mut command) = (Instant::now(), build());
         let run = std::thread::spawn(move || ran(&mut command));
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        std::thread::sleep(Duration::from_millis(u64::from(state >> 16) % 2000));
-        kill_a_worker(&farm);
-        let ended = run.join().unwrap();
-        if ended.code == 0 {
-            n_built += 1;
-            assert_eq!(zips(&world.path("project/dist")), zips(&undisturbed.path("project/dist")));
-        } else {
-            assert!(matches!(ended.code, 13 | 25), "{ended:#?}");
-            assert!(!world.path("project/dist").exists());
+        let chance = state >> 16;
+        std::thread::sleep(time * chance / (1 << 16));
+        let mut is_killed = false;
+        while !is_killed && !run.is_finished() {
+            is_killed = kill(chance as usize);
+            std::thread::sleep(Duration::from_millis(20));
         }
+        let ended = run.join().unwrap();
+        let what = if is_killed { "killed" } else { "nothing to kill" };
+        *ended_with.entry((what, ended.code)).or_default() += 1;
+        match ended.code {
+            0 => {
+                time = started.elapsed().min(time * 2);
+                assert_eq!(zips(&world.path("project/dist")), right, "round {round}");
+            }
+            13 | 25 => assert!(!world.path("project/dist").exists(), "round {round}"),
+            _ => panic!("round {round}: {ended:#?}"),
+        }
+        assert!(is_killed || ended.code == 0, "round {round}: {ended:#?}");
+        assert!(!ended.stderr.contains("panicked"), "round {round}: {ended:#?}");
         world.layr(&["cache", "verify"]).succeeded();
-        build(&world, &place).succeeded();
-        assert_eq!(zips(&world.path("project/dist")), zips(&undisturbed.path("project/dist")));
+        ran(&mut build()).succeeded();
+        assert_eq!(zips(&world.path("project/dist")), right, "round {round}");
     }
-    assert!(n_built > 0, "none was built");
+    eprintln!("after {n_rounds} rounds, how many ended with which code: {ended_with:?}");
+    assert!(ended_with.keys().any(|(what, _)| *what == "killed"), "{ended_with:?}");
+}
+
+/// Servers keep failures, too, and a failure may have been of its moment.
+#[test]
+fn a_failure_that_a_farm_remembers_is_tried_again() {
+    let Some((_farm, place)) = farm() else { return };
+    let world = World::new();
+    let run = begun(&world, &place, "", "3.3");
+    for pid in sleeping("3.3") {
+        kill(pid);
+    }
+    run.join().unwrap().failed(13, &["`slow1 1.0`: the installer ended with code 1"]);
+    assert_eq!(counts(&build(&world, &place)), [1, 0, 0]);
 }
 
 #[test]
@@ -200,14 +249,27 @@ fn a_farm_that_is_not_there_is_an_error_and_needs_an_address() {
     assert_eq!(counts(&here), [3, 0, 0]);
 }
 
-/// One of those that this farm has, if one is at work.
-fn kill_a_worker(farm: &Cache) {
-    let own = interrupt::below(farm.pid());
-    let is_worker = |line: &str| line.contains("/buildbox-run\0") && !line.contains("buildbox-casd");
-    let mut lines =
-        processes().into_iter().map(|(pid, line)| (pid, String::from_utf8_lossy(&line).into_owned()));
-    let worker = lines.find(|(pid, line)| own.contains(pid) && is_worker(line));
-    if let Some(pid) = worker.and_then(|(pid, _)| Pid::from_raw(pid.try_into().unwrap())) {
-        kill_process(pid, Signal::KILL).ok(); // it may have ended by itself
-    }
+/// The program of one that is at a job, or, every other time, any that it has started; whether
+/// there was one.
+fn kill_of_worker(farm: &Cache, chance: usize) -> bool {
+    let programs = programs_of_workers(farm.pid());
+    let started: Vec<u32> = programs.iter().flat_map(|pid| interrupt::below(*pid)).collect();
+    let all = if chance.is_multiple_of(2) { programs } else { started };
+    all.get(chance / 2 % all.len().max(1)).is_some_and(|pid| kill(*pid))
+}
+
+/// The programs below a process that are at a job, one for each.
+pub(crate) fn programs_of_workers(root: u32) -> Vec<u32> {
+    let below = interrupt::below(root);
+    let is_program = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        line.contains("/buildbox-run\0") && !line.contains("buildbox-casd") && !line.contains("worker.py")
+    };
+    let processes = processes().into_iter().filter(|(pid, line)| below.contains(pid) && is_program(line));
+    processes.map(|(pid, _)| pid).collect()
+}
+
+fn kill(pid: u32) -> bool {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).is_ok() // it may have ended by itself
 }

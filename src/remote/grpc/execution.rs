@@ -50,8 +50,18 @@ pub(in crate::remote) struct Order<'a> {
     pub(in crate::remote) log: &'a File,
 }
 
-/// Has an action run, and waits for its end.
+/// Has an action run, and waits for its end. A failure that the server only remembers may
+/// have been of its moment: the action is run again.
 pub(in crate::remote) fn execute(grpc: &Grpc, order: Order<'_>) -> Result<reapi::ActionResult, RemoteError> {
+    let (result, is_remembered) = executed(grpc, order)?;
+    if is_remembered && result.exit_code != 0 {
+        return executed(grpc, Order { anew: true, ..order }).map(|(result, _)| result);
+    }
+    Ok(result)
+}
+
+/// The result, and whether it is one that the server had before.
+fn executed(grpc: &Grpc, order: Order<'_>) -> Result<(reapi::ActionResult, bool), RemoteError> {
     let connection = grpc.connection()?;
     let mut execution = Execution {
         grpc,
@@ -204,7 +214,7 @@ fn cancel(grpc: &Grpc, connection: &Connection, name: String) {
     }
 }
 
-fn finished(operation: Operation) -> Result<reapi::ActionResult, RemoteError> {
+fn finished(operation: Operation) -> Result<(reapi::ActionResult, bool), RemoteError> {
     let answer = match operation.result {
         Some(operation::Result::Response(any)) => any,
         Some(operation::Result::Error(status)) => {
@@ -222,7 +232,9 @@ fn finished(operation: Operation) -> Result<reapi::ActionResult, RemoteError> {
     if code != Code::Ok {
         return Err(refused(&Status::new(code, status.message)));
     }
-    answer.result.ok_or(RemoteError::Unfit { what: "REAPI's Execution" })
+    let is_remembered = answer.cached_result;
+    let result = answer.result.ok_or(RemoteError::Unfit { what: "REAPI's Execution" })?;
+    Ok((result, is_remembered))
 }
 
 impl Grpc {
