@@ -27,6 +27,7 @@ pub(crate) struct Commit {
 }
 
 /// Functions that are planned together, and what becomes of their needs.
+#[derive(Clone)]
 pub(crate) struct Fleet {
     pub(crate) name: String,
     pub(crate) functions: Vec<String>,

@@ -20,6 +20,16 @@ pub(crate) type Layers = BTreeMap<usize, Vec<Layer>>;
 pub(crate) trait Packer {
     fn name(&self) -> &'static str;
     fn pack(&mut self, needs: &Needs, trees: &Trees) -> Layers;
+
+    /// What a function's layers may hold that it does not need.
+    fn extra_bytes(&self) -> u64 {
+        0
+    }
+
+    /// By function, the one of its layers that is no layer for Lambda, but lies in its code.
+    fn in_code(&self) -> BTreeMap<usize, Layer> {
+        BTreeMap::new()
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -28,6 +38,8 @@ pub(crate) struct Totals {
     /// Of all layers whose content was never published before.
     pub(crate) published_bytes: u64,
     pub(crate) n_published: usize,
+    /// Of what lay in functions' code, each time that a function's needs changed.
+    pub(crate) code_bytes: u64,
     /// Of all distinct layers, summed over all commits.
     pub(crate) stored_bytes: u64,
     /// Most bytes of others' layers that the arrival of a function moved.
@@ -47,10 +59,15 @@ pub(crate) fn replay(fleet: &Fleet, packer: &mut dyn Packer, trees: &Trees) -> T
         let before = needs.clone();
         apply(event, &mut needs, trees);
         let layers = packer.pack(&needs, trees);
+        let in_code = packer.in_code();
         let mut moved = 0;
         for (function, of_function) in &layers {
-            let new: Vec<&Layer> =
-                of_function.iter().filter(|layer| published.insert((*layer).clone())).collect();
+            let code = in_code.get(function);
+            if before.get(function) != needs.get(function) {
+                totals.code_bytes += code.map_or(0, |layer| trees.total(layer));
+            }
+            let for_lambda = of_function.iter().filter(|layer| Some(*layer) != code);
+            let new: Vec<&Layer> = for_lambda.filter(|layer| published.insert((*layer).clone())).collect();
             totals.n_published += new.len();
             let bytes: u64 = new.iter().map(|layer| trees.total(layer)).sum();
             totals.published_bytes += bytes;
@@ -65,11 +82,20 @@ pub(crate) fn replay(fleet: &Fleet, packer: &mut dyn Packer, trees: &Trees) -> T
         if needs.len() > before.len() {
             totals.moved_by_adding_bytes = totals.moved_by_adding_bytes.max(moved);
         }
-        totals.n_broken += n_broken(&needs, &layers, trees);
+        totals.n_broken += n_broken(&needs, &layers, packer, trees);
         totals.stored_bytes += stored(&layers, trees);
         totals.n_events += 1;
     }
     totals
+}
+
+/// What the functions need after each commit.
+pub(crate) fn after_each(fleet: &Fleet, trees: &Trees) -> Vec<Needs> {
+    let after = fleet.events.iter().scan(Needs::new(), |needs, event| {
+        apply(event, needs, trees);
+        Some(needs.clone())
+    });
+    after.collect()
 }
 
 /// What the functions need after a commit.
@@ -95,13 +121,19 @@ fn is_bump(old: &[TreeNo], new: &[TreeNo], trees: &Trees) -> bool {
     matches!((&gone[..], &come[..]), ([gone], [come]) if trees.name(**gone) == trees.name(**come))
 }
 
-fn n_broken(needs: &Needs, layers: &Layers, trees: &Trees) -> usize {
+fn n_broken(needs: &Needs, layers: &Layers, packer: &dyn Packer, trees: &Trees) -> usize {
+    let in_code = packer.in_code();
     let is_broken = |(function, need): &(&usize, &Vec<TreeNo>)| {
         let Some(layers) = layers.get(function) else { return true };
-        let mut all: Vec<TreeNo> = layers.iter().flatten().copied().collect();
-        all.sort_unstable();
+        let all: BTreeSet<TreeNo> = layers.iter().flatten().copied().collect();
         let names: BTreeSet<&str> = all.iter().map(|tree| trees.name(*tree)).collect();
-        all != **need || layers.len() > N_SLOTS || names.len() != all.len()
+        let n_trees = layers.iter().map(Vec::len).sum::<usize>();
+        let bytes: u64 = all.iter().map(|tree| trees.bytes(*tree)).sum();
+        let n_slots = N_SLOTS + usize::from(in_code.contains_key(function));
+        !need.iter().all(|tree| all.contains(tree))
+            || bytes > LAMBDA.unzipped_bytes.min(trees.total(need) + packer.extra_bytes())
+            || layers.len() > n_slots
+            || names.len() != n_trees
     };
     needs.iter().filter(is_broken).count()
 }

@@ -16,6 +16,12 @@ pub(crate) struct FleetResult {
     pub(crate) n_functions: usize,
     /// By packer: one layer per lockfile first, then ours, then the others.
     pub(crate) totals: Vec<(&'static str, Totals)>,
+    /// Of ours by other settings.
+    pub(crate) variants: Vec<(&'static str, Totals)>,
+    /// Of a plan that knew all commits from the first.
+    pub(crate) hindsight: Totals,
+    /// What no plan can publish less than, whatever it knew.
+    pub(crate) least_published_bytes: u64,
     /// Stored by our plan of the last state, made anew.
     pub(crate) fresh_bytes: u64,
     /// What no plan of the last state can be below: each tree once.
@@ -32,13 +38,30 @@ impl Results {
     /// By packer: its name, and what it published and stored beside one layer per lockfile.
     fn ratios(&self) -> Vec<(&'static str, f64, f64)> {
         let names = self.fleets.first().map_or(&[][..], |fleet| &fleet.totals[..]);
-        let sum = |at: usize, value: fn(&Totals) -> u64| {
-            self.fleets.iter().map(|fleet| value(&fleet.totals[at].1)).sum::<u64>()
-        };
-        let published = |at| sum(at, |totals| totals.published_bytes);
-        let stored = |at| sum(at, |totals| totals.stored_bytes);
         let row = |(at, (name, _)): (usize, &(&'static str, Totals))| {
-            (*name, ratio(published(at), published(0)), ratio(stored(at), stored(0)))
+            let published = self.of_naive(|fleet| fleet.totals[at].1.published_bytes);
+            let stored = |at: usize| self.sum(|fleet| fleet.totals[at].1.stored_bytes);
+            (*name, published, ratio(stored(at), stored(0)))
+        };
+        names.iter().enumerate().map(row).collect()
+    }
+
+    fn sum(&self, value: impl Fn(&FleetResult) -> u64) -> u64 {
+        self.fleets.iter().map(value).sum()
+    }
+
+    /// Beside what one layer per lockfile publishes.
+    fn of_naive(&self, value: impl Fn(&FleetResult) -> u64) -> f64 {
+        ratio(self.sum(value), self.sum(|fleet| fleet.totals[0].1.published_bytes))
+    }
+
+    /// By variant of ours: its name, what it published, and that with what lay in code.
+    fn variants(&self) -> Vec<(&'static str, f64, f64)> {
+        let names = self.fleets.first().map_or(&[][..], |fleet| &fleet.variants[..]);
+        let row = |(at, (name, _)): (usize, &(&'static str, Totals))| {
+            let published = self.of_naive(|fleet| fleet.variants[at].1.published_bytes);
+            let code = self.of_naive(|fleet| fleet.variants[at].1.code_bytes);
+            (*name, published, published + code)
         };
         names.iter().enumerate().map(row).collect()
     }
@@ -68,7 +91,14 @@ impl Results {
             "stored_ratio_to_one_layer_per_lockfile": stored,
             "published_ratio_to_best_baseline": published / best,
             "baselines": baselines,
-            "limits_broken": self.ours().map(|totals| totals.n_broken).sum::<usize>(),
+            "variants": self.variants().into_iter().map(|(name, published, with_code)| json!({
+                "name": name,
+                "published_ratio_to_one_layer_per_lockfile": published,
+                "with_code_ratio_to_one_layer_per_lockfile": with_code,
+            })).collect::<Vec<_>>(),
+            "hindsight_ratio_to_one_layer_per_lockfile": self.of_naive(|fleet| fleet.hindsight.published_bytes),
+            "least_ratio_to_one_layer_per_lockfile": self.of_naive(|fleet| fleet.least_published_bytes),
+            "limits_broken": self.fleets.iter().map(FleetResult::n_broken).sum::<usize>(),
             "moved_by_adding_bytes": self.ours().map(|totals| totals.moved_by_adding_bytes).max(),
             "fleets": self.fleets.iter().map(FleetResult::json).collect::<Vec<_>>(),
             "generated": self.timings.iter().map(Timing::json).collect::<Vec<_>>(),
@@ -100,7 +130,16 @@ impl Results {
             text +=
                 &format!("\nlayr publishes {:.2} of what the best other rule ({name}) does.\n", ours / best);
         }
-        text += "\n| fleet | functions | commits | layr | best other | moved by adding | layers of a bump | stored anew, to each tree once | to the bound |\n|---|---|---|---|---|---|---|---|---|\n";
+        text += "\n| layr, where | published | with what lies in code |\n|---|---|---|\n";
+        for (name, published, with_code) in self.variants() {
+            text += &format!("| {name} | {published:.3} | {with_code:.3} |\n");
+        }
+        text += &format!(
+            "\nA plan that knew all commits from the first publishes {:.3}; none can be below {:.3}.\n",
+            self.of_naive(|fleet| fleet.hindsight.published_bytes),
+            self.of_naive(|fleet| fleet.least_published_bytes),
+        );
+        text += "\n| fleet | functions | commits | layr | best other | all known | no plan below | moved by adding | layers of a bump | stored anew, to each tree once | to the bound |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
         for fleet in self.fleets.iter().filter(|fleet| fleet.totals[0].1.published_bytes > 0) {
             text += &fleet.row();
         }
@@ -124,15 +163,25 @@ impl FleetResult {
         ratio(self.totals[at].1.published_bytes, self.totals[0].1.published_bytes)
     }
 
+    /// In all plans of ours.
+    fn n_broken(&self) -> usize {
+        let variants = self.variants.iter().map(|(_, totals)| totals);
+        let ours = [&self.totals[1].1, &self.hindsight].into_iter().chain(variants);
+        ours.map(|totals| totals.n_broken).sum()
+    }
+
     fn row(&self) -> String {
         let ours = &self.totals[1].1;
+        let naive_bytes = self.totals[0].1.published_bytes;
         let best = (2..self.totals.len()).map(|at| self.published(at)).fold(f64::INFINITY, f64::min);
         format!(
-            "| {} | {} | {} | {:.3} | {best:.3} | {} B | {} | {:.2} | {:.3} |\n",
+            "| {} | {} | {} | {:.3} | {best:.3} | {:.3} | {:.3} | {} B | {} | {:.2} | {:.3} |\n",
             self.name,
             self.n_functions,
             ours.n_events,
             self.published(1),
+            ratio(self.hindsight.published_bytes, naive_bytes),
+            ratio(self.least_published_bytes, naive_bytes),
             ours.moved_by_adding_bytes,
             ours.max_layers_of_a_bump,
             ratio(self.fresh_bytes, self.least_bytes),
@@ -155,7 +204,9 @@ impl FleetResult {
             "layers_published": ours.n_published,
             "moved_by_adding_bytes": ours.moved_by_adding_bytes,
             "max_layers_of_a_bump": ours.max_layers_of_a_bump,
-            "limits_broken": ours.n_broken,
+            "hindsight_published_bytes": self.hindsight.published_bytes,
+            "least_published_bytes": self.least_published_bytes,
+            "limits_broken": self.n_broken(),
             "fresh_stored_ratio_to_each_tree_once": ratio(self.fresh_bytes, self.least_bytes),
             "fresh_stored_ratio_to_bound": ratio(self.fresh_bytes, self.bound.bytes),
             "bound_bytes": self.bound.bytes,

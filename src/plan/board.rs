@@ -251,8 +251,11 @@ impl Search<'_> {
         for at in from..self.candidates.len() {
             let Some(next) = self.board.take(self.need, choice, self.candidates[at]) else { continue };
             if next.left.is_empty() || next.layers.len() < n_slots {
-                let cost = self.board.cost(self.need, &next);
-                if cost < self.best.0 {
+                // What is to be expected later takes long to know, and is not asked for where
+                // the bytes of now are too many.
+                let left_bytes = self.board.space.bytes(&next.left);
+                let cost = (left_bytes < self.best.0).then(|| self.board.cost(self.need, &next));
+                if let Some(cost) = cost.filter(|cost| *cost < self.best.0) {
                     self.best = (cost, next.clone());
                 }
             }
