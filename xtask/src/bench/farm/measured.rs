@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::part;
+use crate::bench::measure::fixed_work;
 use crate::caches::{self, Cache};
 use crate::layr::{Layr, Profile};
 use crate::serve::Server;
@@ -30,6 +31,14 @@ struct Parts {
     waited: u64,
     ran: u64,
     brought: u64,
+}
+
+/// A build by the farm.
+struct Asked {
+    took: Duration,
+    /// What the fixed piece of work took just before.
+    load: Duration,
+    jobs: Vec<Parts>,
 }
 
 /// Builds `lockfiles/LOCKFILE.lock` both ways, and writes the part of docs/benchmarks.md.
@@ -57,20 +66,19 @@ pub fn measured(lockfile: &str, profile: Profile) -> Result<()> {
         ensure!(output.status.success(), "layr ended with {}:\n{said}", output.status);
         Ok((start.elapsed(), said, zips(&folder.join("dist"))?))
     };
-    let (here, _, expected) = step("bubblewrap", || run("here", &["--engine", "bwrap"]))?;
+    let (_, _, expected) = step("bubblewrap", || run("here", &["--engine", "bwrap"]))?;
     let farm = Cache::farm(&programs, Some(&base.rootfs()), N_WORKERS)?;
     let address = format!("grpc://{}", farm.address);
     let farm_words = ["--engine", "reapi", "--farm", &address];
-    let on_farm = |name: &str| -> Result<(Duration, Vec<Parts>)> {
+    let on_farm = |name: &str| -> Result<Asked> {
+        let load = fixed_work();
         let (took, said, given) = step(name, || run(name, &farm_words))?;
         if expected != given {
             bail!("the farm gives other layers: {given:?}, not {expected:?}");
         }
-        Ok((took, said.lines().filter_map(parts).collect()))
+        Ok(Asked { took, load, jobs: said.lines().filter_map(parts).collect() })
     };
-    let (there, built) = on_farm("farm")?;
-    let (again, remembered) = on_farm("farm-again")?;
-    let text = page(lockfile, expected.len(), (here, &[(there, built), (again, remembered)]));
+    let text = page(lockfile, expected.len(), &[on_farm("farm")?, on_farm("farm-again")?]);
     eprint!("{text}");
     part::replace(&paths::workspace().join("docs/benchmarks.md"), HEAD, &text)
 }
@@ -91,23 +99,25 @@ fn parts(line: &str) -> Option<Parts> {
     Some(Parts { prepared: next()?, sent: next()?, waited: next()?, ran: next()?, brought: next()? })
 }
 
-fn page(lockfile: &str, n_layers: usize, (here, farm): (Duration, &[(Duration, Vec<Parts>); 2])) -> String {
-    let [(there, built), (again, remembered)] = farm;
+fn page(lockfile: &str, n_layers: usize, [there, again]: &[Asked; 2]) -> String {
     let layers =
         if n_layers == 1 { "The layer has".to_owned() } else { format!("All {n_layers} layers have") };
     format!(
         "{HEAD}\n`cargo xtask bench farm --measure {lockfile}` builds `lockfiles/{lockfile}.lock` ({} packages) by \
-         bubblewrap ({}) and then by a farm on loopback of {N_WORKERS} workers, buildbox's ({}), on the same two \
-         cores. {layers} the same digest. What each job took beside its run:\n\n{}\n\
+         bubblewrap, and then by a farm on loopback of {N_WORKERS} workers, buildbox's, on the same two cores \
+         ({}). {layers} the same digest. What each job took beside its run:\n\n{}\n\
          Two cores that compile do everything else late. So another machine, with an empty store, asks the same \
          farm for the same ({} in all). The farm remembers what came of each job, and runs none; what is left is \
-         what layr does itself:\n\n{}",
-        built.len(),
-        shown(here),
-        shown(*there),
-        table(built),
-        shown(*again),
-        table(remembered),
+         what layr does itself:\n\n{}\n\
+         The fixed piece of work that is timed on all cores took {:.2} s before the one, and {:.2} s before the \
+         other.",
+        there.jobs.len(),
+        shown(there.took),
+        table(&there.jobs),
+        shown(again.took),
+        table(&again.jobs),
+        there.load.as_secs_f64(),
+        again.load.as_secs_f64(),
     )
 }
 
