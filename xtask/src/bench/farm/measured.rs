@@ -69,16 +69,17 @@ pub fn measured(lockfile: &str, profile: Profile) -> Result<()> {
     let (_, _, expected) = step("bubblewrap", || run("here", &["--engine", "bwrap"]))?;
     let farm = Cache::farm(&programs, Some(&base.rootfs()), N_WORKERS)?;
     let address = format!("grpc://{}", farm.address);
-    let farm_words = ["--engine", "reapi", "--farm", &address];
-    let on_farm = |name: &str| -> Result<Asked> {
+    let on_farm = |name: &str, further: &[&str]| -> Result<Asked> {
         let load = fixed_work();
-        let (took, said, given) = step(name, || run(name, &farm_words))?;
+        let words = [&["--engine", "reapi", "--farm", &address], further].concat();
+        let (took, said, given) = step(name, || run(name, &words))?;
         if expected != given {
             bail!("the farm gives other layers: {given:?}, not {expected:?}");
         }
         Ok(Asked { took, load, jobs: said.lines().filter_map(parts).collect() })
     };
-    let text = page(lockfile, expected.len(), &[on_farm("farm")?, on_farm("farm-again")?]);
+    let text =
+        page(lockfile, expected.len(), &[on_farm("farm", &[])?, on_farm("farm-again", &["--jobs", "1"])?]);
     eprint!("{text}");
     part::replace(&paths::workspace().join("docs/benchmarks.md"), HEAD, &text)
 }
@@ -107,8 +108,8 @@ fn page(lockfile: &str, n_layers: usize, [there, again]: &[Asked; 2]) -> String 
          bubblewrap, and then by a farm on loopback of {N_WORKERS} workers, buildbox's, on the same two cores \
          ({}). {layers} the same digest. What each job took beside its run:\n\n{}\n\
          Two cores that compile do everything else late. So another machine, with an empty store, asks the same \
-         farm for the same ({} in all). The farm remembers what came of each job, and runs none; what is left is \
-         what layr does itself:\n\n{}\n\
+         farm for the same, one job after the other ({} in all). The farm remembers what came of each, and runs \
+         none; what is left is what layr does itself, and the transfer:\n\n{}\n\
          The fixed piece of work that is timed on all cores took {:.2} s before the one, and {:.2} s before the \
          other.",
         there.jobs.len(),
