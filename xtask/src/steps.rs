@@ -1,5 +1,7 @@
 //! The steps of a task, announced with the time that each took.
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -12,6 +14,20 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = if result.is_ok() { "done in" } else { "failed after" };
     eprintln!("==> {name}: {outcome} {}", shown(start.elapsed()));
     result
+}
+
+/// Runs `work` under a heading while `other` runs, whose headings come between.
+pub fn beside<A: Send, B>(
+    name: &str,
+    work: impl FnOnce() -> Result<A> + Send,
+    other: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    thread::scope(|scope| {
+        let working = scope.spawn(|| step(name, work));
+        let other = other();
+        let done = working.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((done?, other?))
+    })
 }
 
 /// A time as people say it.
