@@ -26,6 +26,7 @@ Usage: cargo xtask TASK
   bench plan [--history FILE] [--json]
                             replay lockfiles' histories: layr's layers beside other rules
   bench check               time layr check of many packages; writes its part of docs/benchmarks.md
+  bench inspect             time looking into 250 MB of libraries; writes its part of docs/benchmarks.md
   bench cache [LOCKFILE]    time a second machine that has what the first one built in a cache
   bench packages            build many packages twice, and hold bytes and sizes against each other
   bench farm [--record STORE]
@@ -67,6 +68,7 @@ fn run(words: &[&str]) -> Result<()> {
             bench::plan::plan(Some(file), true)
         }
         ["bench", "check"] => bench::check::bench(),
+        ["bench", "inspect"] => bench::inspect::bench(),
         ["bench", "cache"] => bench::cache::bench("typical.lock"),
         ["bench", "cache", lockfile] => bench::cache::bench(lockfile),
         ["bench", "packages"] => bench::packages::bench(),

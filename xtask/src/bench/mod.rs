@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cache;
 pub mod check;
 pub mod farm;
+pub mod inspect;
 mod measure;
 pub mod packages;
 mod part;
@@ -77,7 +78,7 @@ pub fn bench(n_runs: usize) -> Result<()> {
     let page = report::page(&results(&runs, &contestant).context("no runs: ask for at least one")?);
     let path = paths::workspace().join("docs/benchmarks.md");
     fs::create_dir_all(path.with_file_name(""))?;
-    let heads = [cache::HEAD, check::HEAD, farm::HEAD, farm::MEASURED_HEAD, plan::HEAD];
+    let heads = [cache::HEAD, check::HEAD, farm::HEAD, farm::MEASURED_HEAD, inspect::HEAD, plan::HEAD];
     let others = heads.map(|head| part::kept(&path, head));
     fs::write(&path, format!("{page}{}", others.concat()))?;
     eprintln!("\n{page}\nbench: written to {}", path.display());

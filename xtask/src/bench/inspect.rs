@@ -1,0 +1,95 @@
+//! `cargo xtask bench inspect`: libraries of the base, as many as a function's layers can
+//! hold, looked into as they are before layers are made. Writes its part of docs/benchmarks.md.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::measure::Spread;
+use super::{machine, part};
+use crate::layr::{Layr, Profile, cargo};
+use crate::steps::step;
+use crate::{base, paths};
+
+pub(super) const HEAD: &str = "## Inspecting a layer\n";
+/// Where a base of Debian has its libraries.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+/// What Lambda lets a function have.
+const N_BYTES: u64 = 262_144_000;
+
+/// Gathers libraries, and has them inspected.
+pub fn bench() -> Result<()> {
+    let cache = paths::cache()?;
+    let layr = step("cargo build", || Layr::build(Profile::Debug, None))?;
+    let base = step("base", || base::provide(&layr, &cache))?;
+    let work = tempfile::Builder::new().prefix("bench-inspect-").tempdir_in(&cache)?;
+    step("libraries", || gather(&base.rootfs().join(LIBRARIES), work.path()))?;
+    let text = part_of_page(&step("cargo bench", || inspected(work.path()))?)?;
+    let path = paths::workspace().join("docs/benchmarks.md");
+    part::replace(&path, HEAD, &text)?;
+    eprintln!("\n{text}\nbench: written to {}", path.display());
+    Ok(())
+}
+
+/// Copies files that are named like libraries, by their names, as long as there is room.
+fn gather(from: &Path, to: &Path) -> Result<()> {
+    let mut entries = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut left = N_BYTES;
+    for entry in entries {
+        let n_bytes = entry.metadata()?.len();
+        let is_library = entry.file_name().to_string_lossy().contains(".so");
+        if entry.file_type()?.is_file() && is_library && n_bytes <= left {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+            left -= n_bytes;
+        }
+    }
+    Ok(())
+}
+
+/// What `benches/inspect.rs` prints.
+struct Inspected {
+    n_files: usize,
+    n_bytes: u64,
+    times: Vec<Duration>,
+}
+
+fn inspected(folder: &Path) -> Result<Inspected> {
+    let mut command = cargo();
+    command.args(["bench", "--quiet", "--package", "layr", "--bench", "inspect", "--"]);
+    let output = command.arg(folder).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "cargo bench: {}", output.status);
+    let text = String::from_utf8(output.stdout)?;
+    let mut words = text.split_whitespace();
+    let (n_files, n_bytes) = (words.next().context("no files")?, words.next().context("no bytes")?);
+    let times = words.map(|word| Ok(Duration::from_micros(word.parse()?))).collect::<Result<_>>()?;
+    Ok(Inspected { n_files: n_files.parse()?, n_bytes: n_bytes.parse()?, times })
+}
+
+fn part_of_page(inspected: &Inspected) -> Result<String> {
+    let Inspected { n_files, n_bytes, times } = inspected;
+    let spread = Spread::of(times.clone()).context("no runs")?;
+    let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
+    Ok(format!(
+        "{HEAD}
+`cargo xtask bench inspect` takes {n_files} libraries of a base, {} MB of the 262 MB that Lambda lets a function have, and \
+         reads in each what its loader goes by, out of the store, as it is done before layers are made; the digest \
+         of every file is checked on the way.
+
+| what | median of {} | min | max |
+|---|---|---|---|
+| all of them | {} | {} | {} |
+
+Machine: {}.
+",
+        n_bytes / 1_000_000,
+        times.len(),
+        seconds(spread.median),
+        seconds(spread.min),
+        seconds(spread.max),
+        machine(),
+    ))
+}
