@@ -9,6 +9,12 @@ manuals <- words[1]
 .libPaths(words[2])
 seconds <- as.numeric(words[3])
 
+# Some call another page's, which is in the manuals.
+example <- function(topic, ...) {
+  topic <- as.character(substitute(topic))
+  utils::example(topic, ..., character.only = TRUE, lib.loc = manuals)
+}
+
 outcome <- function(package, page) {
   if (is.null(page)) {
     return(NA_character_)
