@@ -73,7 +73,6 @@ pub fn open_lock(path: &Path) -> Result<File, PathError> {
     File::options().create(true).append(true).open(path).map_err(at("open", path))
 }
 
-/// Opens for appending.
 /// Waits until no other process has the folder, and has it as long as the value lives. It is
 /// the folder itself that is locked: no file is left behind.
 pub fn lock_folder(folder: &Path) -> Result<File, PathError> {
@@ -82,6 +81,7 @@ pub fn lock_folder(folder: &Path) -> Result<File, PathError> {
     Ok(lock)
 }
 
+/// Opens for appending.
 pub fn append(path: &Path) -> Result<File, PathError> {
     File::options().create(true).append(true).open(path).map_err(at("open", path))
 }
