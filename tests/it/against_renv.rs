@@ -140,8 +140,9 @@ fn is_left_out(path: &str) -> bool {
     let below = path.split_once('/').unwrap().1;
     let folders = ["help/", "html/", "doc/", "demo/", "tests/", "tinytest/", "unitTests/", "include/"];
     let indexes = ["Rd", "demo", "hsearch", "links", "vignette"].map(|name| format!("Meta/{name}.rds"));
-    let read =
-        |name: &str| ["CHANGELOG", "NEWS", "README", "TODO"].contains(&name.split('.').next().unwrap());
+    let read = |name: &str| {
+        ["changelog", "news", "readme", "todo"].contains(&name.to_lowercase().split('.').next().unwrap())
+    };
     folders.iter().any(|folder| below.starts_with(folder))
         || indexes.iter().any(|index| index == below)
         || read(below)
