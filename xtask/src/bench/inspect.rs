@@ -1,8 +1,9 @@
-//! `cargo xtask bench inspect`: libraries of the base, as many as a function's layers can
+//! `cargo xtask bench inspect`: libraries and programs of the base, as many as a function's layers can
 //! hold, looked into as they are before layers are made. Writes its part of docs/benchmarks.md.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,18 +16,18 @@ use crate::steps::step;
 use crate::{base, paths};
 
 pub(super) const HEAD: &str = "## Inspecting a layer\n";
-/// Where a base of Debian has its libraries.
-const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+/// Where a base has libraries and programs.
+const FOLDERS: [&str; 3] = ["usr/lib", "usr/libexec", "usr/bin"];
 /// What Lambda lets a function have.
 const N_BYTES: u64 = 262_144_000;
 
-/// Gathers libraries, and has them inspected.
+/// Gathers them, and has them inspected.
 pub fn bench() -> Result<()> {
     let cache = paths::cache()?;
     let layr = step("cargo build", || Layr::build(Profile::Debug, None))?;
     let base = step("base", || base::provide(&layr, &cache))?;
     let work = tempfile::Builder::new().prefix("bench-inspect-").tempdir_in(&cache)?;
-    step("libraries", || gather(&base.rootfs().join(LIBRARIES), work.path()))?;
+    step("libraries", || gather(&base.rootfs(), work.path()))?;
     let text = part_of_page(&step("cargo bench", || inspected(work.path()))?)?;
     let path = paths::workspace().join("docs/benchmarks.md");
     part::replace(&path, HEAD, &text)?;
@@ -34,17 +35,34 @@ pub fn bench() -> Result<()> {
     Ok(())
 }
 
-/// Copies files that are named like libraries, by their names, as long as there is room.
-fn gather(from: &Path, to: &Path) -> Result<()> {
-    let mut entries = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
+/// Copies files of ELF, in the order of their paths, as long as there is room.
+fn gather(rootfs: &Path, to: &Path) -> Result<()> {
+    let mut paths = Vec::new();
+    for folder in FOLDERS {
+        list(&rootfs.join(folder), &mut paths)?;
+    }
     let mut left = N_BYTES;
-    for entry in entries {
-        let n_bytes = entry.metadata()?.len();
-        let is_library = entry.file_name().to_string_lossy().contains(".so");
-        if entry.file_type()?.is_file() && is_library && n_bytes <= left {
-            fs::copy(entry.path(), to.join(entry.file_name()))?;
+    for (n, path) in paths.iter().enumerate() {
+        let mut start = [0; 4];
+        let is_elf = File::open(path)?.read(&mut start)? == 4 && start == *b"\x7fELF";
+        let n_bytes = path.metadata()?.len();
+        if is_elf && n_bytes <= left {
+            fs::copy(path, to.join(n.to_string()))?;
             left -= n_bytes;
+        }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            list(&entry.path(), paths)?;
+        } else if kind.is_file() {
+            paths.push(entry.path());
         }
     }
     Ok(())
@@ -75,7 +93,7 @@ fn part_of_page(inspected: &Inspected) -> Result<String> {
     let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     Ok(format!(
         "{HEAD}
-`cargo xtask bench inspect` takes {n_files} libraries of a base, {} MB of the 262 MB that Lambda lets a function have, and \
+`cargo xtask bench inspect` takes {n_files} libraries and programs of a base, {} MB of the 262 MB that Lambda lets a function have, and \
          reads in each what its loader goes by, out of the store, as it is done before layers are made; the digest \
          of every file is checked on the way.
 
