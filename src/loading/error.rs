@@ -67,8 +67,9 @@ impl LoadError {
                 "mend these, or pass --no-load-test if the function has on Lambda what is missing here"
                     .to_owned(),
             ),
-            Self::NoStart { .. } => Some("pass --no-load-test to go on without".to_owned()),
-            Self::Zip { .. } => Some("remove it and run again: it is made anew".to_owned()),
+            Self::NoStart { .. } | Self::Zip { .. } => {
+                Some("pass --no-load-test to go on without".to_owned())
+            }
             Self::Engine(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Store(error) => error.hint(),

@@ -44,12 +44,8 @@ pub struct Layer {
 impl Layer {
     /// Its zip's, in the output folder.
     pub fn file_name(&self) -> String {
-        file_name(&self.name)
+        format!("{}.zip", self.name)
     }
-}
-
-fn file_name(layer: &str) -> String {
-    format!("{layer}.zip")
 }
 
 /// What names a layer beside its content.
@@ -124,19 +120,19 @@ fn write_zip(digest: LayerDigest, plan: LayerPlan, output: Output<'_>) -> Result
     };
     let broken = || PackError::BrokenRecord { digest };
     let archive: ArchiveDigest = record.sha256.parse().ok().ok_or_else(broken)?;
-    let name = naming.layer_name(digest);
-    let path = folder.join(file_name(&name));
-    if !has_bytes(&path, archive, record.n_bytes)? {
-        store.export_blob(archive.0, &path)?;
-    }
-    Ok(Layer {
-        name,
+    let layer = Layer {
+        name: naming.layer_name(digest),
         digest,
         archive,
         zip_bytes: record.n_bytes,
         unzipped_bytes: plan.unzipped_bytes,
         trees: plan.trees,
-    })
+    };
+    let path = folder.join(layer.file_name());
+    if !has_bytes(&path, archive, record.n_bytes)? {
+        store.export_blob(archive.0, &path)?;
+    }
+    Ok(layer)
 }
 
 fn is_there(record: &ArchiveRecord, store: &Store) -> bool {

@@ -53,6 +53,7 @@ impl Run<'_> {
         let runtime = runtime_tree(base, self)?.1;
         let root = loading::root(&finishing.policy, &finishing.rootfs, store).map_err(LoadError::from)?;
         let folder = store.temp_dir("zips-")?;
+        let mut runtime_zip = None;
         for function in functions {
             let packages = packages_of(function);
             let layers = [runtime.digest].into_iter().chain(function.layers.iter().map(|layer| layer.digest));
@@ -61,9 +62,12 @@ impl Run<'_> {
             if packages.is_empty() || store.record::<LoadRecord>(Kind::Load, &key)?.is_some() {
                 continue;
             }
-            let runtime = packed(&runtime, base, self, folder.path())?;
+            let runtime_zip = match &runtime_zip {
+                Some(layer) => layer,
+                None => runtime_zip.insert(packed(&runtime, base, self, folder.path())?),
+            };
             let own = function.layers.iter().map(|layer| self.request.out.join(layer.file_name()));
-            let zips: Vec<_> = [folder.path().join(runtime.file_name())].into_iter().chain(own).collect();
+            let zips: Vec<_> = [folder.path().join(runtime_zip.file_name())].into_iter().chain(own).collect();
             self.load_function((&function.name, &packages), (&zips, in_code), root)?;
             store.put_record(Kind::Load, &key, &LoadRecord { n_packages: packages.len() })?;
         }

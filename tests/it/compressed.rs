@@ -13,7 +13,7 @@ use crate::world::{World, zips};
 fn what_travels_compressed_is_the_same_bytes() {
     let Some((cache, plain)) = reapi() else { return };
     let server = Compressing::before(cache.address);
-    let place = Place::at(format!("grpc://{}", server.address));
+    let place = Place::at(format!("grpc://{}", server.front.address));
     let (first, second, third) = (machine(), machine(), machine());
     let Some(built) = layr(&first, &["build", "--json", WRITE], &place) else { return };
     assert_eq!((counts(&built), built.stderr.contains("warning")), ([3, 0, 0], false), "{}", built.stderr);
@@ -39,7 +39,7 @@ const MOST_BYTES: u64 = 400 << 20;
 fn a_server_that_lies_in_zstd_is_found_out_and_costs_neither_memory_nor_disk() {
     let Some((cache, plain)) = reapi() else { return };
     let server = Compressing::before(cache.address);
-    let place = Place::at(format!("grpc://{}", server.address));
+    let place = Place::at(format!("grpc://{}", server.front.address));
     let first = machine();
     let Some(built) = layr(&first, &["build", "--json", WRITE], &plain) else { return };
     built.succeeded();

@@ -2,7 +2,6 @@
 //! unfolds and hands to buildbox-casd, and what it is asked for it compresses, or lies about.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,17 +11,17 @@ use bazel_remote_apis::google::bytestream::byte_stream_server::{ByteStream, Byte
 use bazel_remote_apis::google::bytestream::{
     QueryWriteStatusRequest, QueryWriteStatusResponse, ReadRequest, ReadResponse, WriteRequest, WriteResponse,
 };
-use reapi::action_cache_client::ActionCacheClient;
-use reapi::action_cache_server::{ActionCache, ActionCacheServer};
 use reapi::capabilities_client::CapabilitiesClient;
 use reapi::capabilities_server::{Capabilities, CapabilitiesServer};
 use reapi::content_addressable_storage_client::ContentAddressableStorageClient as CasClient;
 use reapi::content_addressable_storage_server::{
     ContentAddressableStorage as Cas, ContentAddressableStorageServer as CasServer,
 };
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::fronts::{ACTION_CACHE, Answers, Front, Through};
 
 const ZSTD: i32 = reapi::compressor::Value::Zstd as i32;
 const IDENTITY: i32 = reapi::compressor::Value::Identity as i32;
@@ -52,10 +51,9 @@ pub(crate) enum Lie {
 
 /// The running server; it ends with the value.
 pub(crate) struct Compressing {
-    pub(crate) address: SocketAddr,
+    pub(crate) front: Front,
     pub(crate) counted: Arc<Counted>,
     lie: Arc<Mutex<Lie>>,
-    _runtime: tokio::runtime::Runtime,
 }
 
 /// Files that went through it compressed.
@@ -68,25 +66,17 @@ pub(crate) struct Counted {
 
 impl Compressing {
     pub(crate) fn before(server: SocketAddr) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
         let (lie, counted) = (Arc::new(Mutex::new(Lie::None)), Arc::default());
-        let entered = runtime.enter();
-        let channel = Channel::from_shared(format!("http://{server}")).unwrap().connect_lazy();
-        let gate = Gate { channel, lie: Arc::clone(&lie), counted: Arc::clone(&counted) };
-        let serving = Server::builder()
-            .add_service(CapabilitiesServer::new(gate.clone()))
-            .add_service(ActionCacheServer::new(gate.clone()))
-            .add_service(ByteStreamServer::new(gate.clone()))
-            .add_service(CasServer::new(gate).max_decoding_message_size(8 << 20))
-            .serve(address);
-        runtime.spawn(serving);
-        drop(entered);
-        crate::processes::wait_until("it listens", || std::net::TcpStream::connect(address).is_ok());
-        Self { address, counted, lie, _runtime: runtime }
+        let front = Front::before(server, |channel| {
+            let gate =
+                Gate { channel: channel.clone(), lie: Arc::clone(&lie), counted: Arc::clone(&counted) };
+            Server::builder()
+                .add_service(CapabilitiesServer::new(gate.clone()))
+                .add_service(ByteStreamServer::new(gate.clone()))
+                .add_service(CasServer::new(gate).max_decoding_message_size(8 << 20))
+                .add_service(Through::<ACTION_CACHE>(channel))
+        });
+        Self { front, counted, lie }
     }
 
     pub(crate) fn set(&self, lie: Lie) {
@@ -158,25 +148,6 @@ impl Capabilities for Gate {
         Ok(answer)
     }
 }
-
-#[tonic::async_trait]
-impl ActionCache for Gate {
-    async fn get_action_result(
-        &self,
-        request: Request<reapi::GetActionResultRequest>,
-    ) -> Result<Response<reapi::ActionResult>, Status> {
-        ActionCacheClient::new(self.channel.clone()).get_action_result(request).await
-    }
-
-    async fn update_action_result(
-        &self,
-        request: Request<reapi::UpdateActionResultRequest>,
-    ) -> Result<Response<reapi::ActionResult>, Status> {
-        ActionCacheClient::new(self.channel.clone()).update_action_result(request).await
-    }
-}
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Cas for Gate {

@@ -269,7 +269,7 @@ pub(crate) fn programs_of_workers(root: u32) -> Vec<u32> {
     processes.map(|(pid, _)| pid).collect()
 }
 
-fn kill(pid: u32) -> bool {
+pub(crate) fn kill(pid: u32) -> bool {
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
     kill_process(pid, Signal::KILL).is_ok() // it may have ended by itself
 }

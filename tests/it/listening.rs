@@ -1,11 +1,8 @@
 //! What a job on a farm says while it runs. No farm that can be had here lets it be heard, so
 //! one of the protocol's own making stands before buildbox's: it names streams, and has them.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
@@ -18,25 +15,19 @@ use bazel_remote_apis::google::longrunning::Operation;
 use prost::Message;
 use reapi::execution_client::ExecutionClient;
 use reapi::execution_server::{Execution, ExecutionServer};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio_stream::{Stream, StreamExt};
-use tonic::body::Body;
-use tonic::codegen::{Service, http};
-use tonic::server::NamedService;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use tokio_stream::StreamExt;
+use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::farming::{begun, farm};
-use crate::processes::{processes, wait_until};
+use crate::farming::{begun, farm, kill};
+use crate::fronts::{self, Answers, CAPABILITIES, CAS, OPERATIONS, Through};
+use crate::processes::{sleeping, wait_until};
 use crate::sharing::Place;
 use crate::world::World;
 
 /// The stream that is there, and one that is not.
 const OUT: &str = "logs/out";
 const ERR: &str = "logs/err";
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// What is to be heard, and from where it was asked for.
 #[derive(Default)]
@@ -126,68 +117,25 @@ impl ByteStream for Front {
     }
 }
 
-/// A service that goes through as it is.
-#[derive(Clone)]
-struct Through<const N: usize>(Channel);
-
-const THROUGH: [&str; 3] = [
-    "build.bazel.remote.execution.v2.ContentAddressableStorage",
-    "build.bazel.remote.execution.v2.Capabilities",
-    "google.longrunning.Operations",
-];
-
-impl<const N: usize> NamedService for Through<N> {
-    const NAME: &'static str = THROUGH[N];
-}
-
-impl<const N: usize> Service<http::Request<Body>> for Through<N> {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let mut farm = self.0.clone();
-        Box::pin(async move {
-            let is_ready = std::future::poll_fn(|context| farm.poll_ready(context)).await;
-            let answer = match is_ready {
-                Ok(()) => farm.call(request).await,
-                Err(error) => Err(error),
-            };
-            Ok(answer.unwrap_or_else(|error| Status::unavailable(error.to_string()).into_http()))
-        })
-    }
-}
-
-/// A running front, which ends with the value.
+/// A running server whose jobs can be heard.
 struct Heard {
-    address: SocketAddr,
+    front: fronts::Front,
     said: Arc<Mutex<Said>>,
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl Heard {
     fn before(farm: SocketAddr) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let said = Arc::<Mutex<Said>>::default();
-        let (address, server) = runtime.block_on(async {
-            let farm = Endpoint::from_shared(format!("http://{farm}")).unwrap().connect_lazy();
-            let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let front = Front { farm: farm.clone(), said: said.clone() };
-            let server = Server::builder()
-                .add_service(ExecutionServer::new(front.clone()))
-                .add_service(ByteStreamServer::new(front))
-                .add_service(Through::<0>(farm.clone()))
-                .add_service(Through::<1>(farm.clone()))
-                .add_service(Through::<2>(farm));
-            (incoming.local_addr().unwrap(), server.serve_with_incoming(incoming))
+        let front = fronts::Front::before(farm, |farm| {
+            let own = Front { farm: farm.clone(), said: said.clone() };
+            Server::builder()
+                .add_service(ExecutionServer::new(own.clone()))
+                .add_service(ByteStreamServer::new(own))
+                .add_service(Through::<CAS>(farm.clone()))
+                .add_service(Through::<CAPABILITIES>(farm.clone()))
+                .add_service(Through::<OPERATIONS>(farm))
         });
-        runtime.spawn(server);
-        Self { address, said, _runtime: runtime }
+        Self { front, said }
     }
 
     fn says(&self, text: &str) {
@@ -207,7 +155,7 @@ fn log(world: &World) -> String {
 fn what_a_job_says_is_in_its_log_while_it_runs() {
     let Some((farm, _)) = farm() else { return };
     let heard = Heard::before(farm.address);
-    let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", heard.address));
+    let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", heard.front.address));
     let world = World::new();
     let run = begun(&world, &place, "", "7794");
     heard.says("one\n");
@@ -215,8 +163,7 @@ fn what_a_job_says_is_in_its_log_while_it_runs() {
     heard.says("two\n");
     wait_until("more is heard", || log(&world) == "one\ntwo\n");
     assert_eq!(heard.said.lock().unwrap().asked[..2], [0, 4]);
-    let sleeping = processes().into_iter().find(|(_, line)| line == b"sleep\x007794\0").unwrap().0;
-    kill_process(Pid::from_raw(sleeping.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    assert!(kill(sleeping("7794")[0]));
     run.join().unwrap().failed(13, &["`slow1 1.0`: the installer ended with code 1"]);
     let log = log(&world);
     assert!(log.contains("configuration failed") && !log.contains("two"), "{log}");

@@ -36,6 +36,7 @@ mod databases;
 mod deploying;
 mod emitting;
 mod farming;
+mod fronts;
 mod faults;
 mod gates;
 mod git_sources;

@@ -21,9 +21,18 @@ pub fn listen() -> Result<()> {
 
 /// Asks all that a process has started, and what that has started, to end.
 pub fn end_below(root: u32) {
-    for pid in below(root) {
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM).ok(); // it may have ended by itself
+    send(&below(root), Signal::TERM);
+}
+
+/// Kills a process, and all that it has started, at once.
+pub fn kill_all(root: u32) {
+    send(&[vec![root], below(root)].concat(), Signal::KILL);
+}
+
+fn send(pids: &[u32], signal: Signal) {
+    for pid in pids {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+            kill_process(pid, signal).ok(); // it may have ended by itself
         }
     }
 }

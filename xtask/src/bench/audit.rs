@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::machine;
-use super::measure::{Measured, Spread, measure};
+use super::measure::{Measured, Spread, measure, seconds};
 use crate::layr::{Layr, Profile};
 use crate::paths;
 use crate::steps::step;
@@ -104,25 +104,20 @@ fn load() -> String {
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
-/// In hundredths of a second: what is measured takes few of them.
-fn shown(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
-}
-
 fn page(n_packages: usize, audits: &[Measured], import: &Measured, folder: &Measured) -> Option<String> {
     let times = Spread::of(audits.iter().map(|run| run.time).collect::<Vec<Duration>>())?;
     let cpu = Spread::of(audits.iter().map(|run| run.cpu).collect::<Vec<Duration>>())?;
     let peak = audits.iter().map(|run| run.peak_kib).max().unwrap_or_default() >> 10;
     let row = |what: &str, time: String, cpu: String| format!("| {what} | {time} | {cpu} |\n");
-    let of = |what: &str, run: &Measured| row(what, shown(run.time), shown(run.cpu));
+    let of = |what: &str, run: &Measured| row(what, seconds(run.time), seconds(run.cpu));
     Some(format!(
         "# Benchmark of `layr audit`\n\n`cargo xtask bench audit` makes {N_ADVISORIES} advisories, ten for each of a lockfile's {n_packages} packages, half of which they affect, and the rest of other packages, and audits the lockfile (`{LOCKFILE}`). Machine: {}.\n\n| what | time | processor time |\n|---|---|---|\n{}{}{}\nThe first line is the median of {N_RUNS} runs, from {} to {}; each had at most {peak} MiB. An audit reads the advisories of the packages that are locked and no others; only the digest of the whole is checked each time. The machine's load was {} at the end: on a busy one, the processor time says more.\n",
         machine(),
-        row("`layr audit`, advisories imported before", shown(times.median), shown(cpu.median)),
+        row("`layr audit`, advisories imported before", seconds(times.median), seconds(cpu.median)),
         of("`layr audit update`: reading the records, from a folder of files", import),
         of("`layr audit --db FOLDER`: both at once", folder),
-        shown(times.min),
-        shown(times.max),
+        seconds(times.min),
+        seconds(times.max),
         load(),
     ))
 }

@@ -3,12 +3,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::measure::{Measured, Spread, measure};
+use super::measure::{Measured, Spread, measure, seconds};
 use super::{machine, part, serve_exact};
 use crate::base::{self, Base};
 use crate::caches::{self, Cache};
@@ -135,7 +134,6 @@ impl Ground<'_> {
 
 fn page(results: &Results, machine: &str) -> String {
     let Results { lockfile, n_packages, cold, push, warm, same_bytes } = results;
-    let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     let rows: String = warm
         .iter()
         .map(|(name, Spread { min, median, max })| {
@@ -165,6 +163,8 @@ Machine: {machine}. A network that is slower than loopback takes its own time be
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -4,14 +4,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-use super::measure::{Measured, Spread, measure};
-use super::{machine, part};
-use crate::layr::{Layr, Profile, cargo};
+use super::measure::{Measured, Spread, measure, seconds};
+use super::{cargo_bench, machine, part};
+use crate::layr::{Layr, Profile};
 use crate::paths;
 use crate::serve::Server;
 use crate::steps::step;
@@ -40,7 +39,12 @@ pub fn bench() -> Result<()> {
         command.arg(format!("CRAN={}", server.url())).stdout(Stdio::null()).stderr(Stdio::null());
         runs.push(measure(&mut command)?);
     }
-    let text = part_of_page(n_packages, &runs, read_micros()?).context("no runs")?;
+    let text = part_of_page(
+        n_packages,
+        &runs,
+        cargo_bench("read", &paths::workspace().join(LARGE))?.trim().parse()?,
+    )
+    .context("no runs")?;
     let path = paths::workspace().join("docs/benchmarks.md");
     part::replace(&path, HEAD, &text)?;
     eprintln!("\n{text}\nbench: written to {}", path.display());
@@ -61,17 +65,7 @@ fn joined(folder: &Path) -> Result<Value> {
     Ok(joined)
 }
 
-/// What `benches/read.rs` prints.
-fn read_micros() -> Result<u32> {
-    let mut command = cargo();
-    command.args(["bench", "--quiet", "--package", "layr", "--bench", "read", "--"]);
-    let output = command.arg(paths::workspace().join(LARGE)).stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "cargo bench: {}", output.status);
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-}
-
 fn part_of_page(n_packages: usize, runs: &[Measured], read_micros: u32) -> Option<String> {
-    let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     let times = Spread::of(runs.iter().map(|run| run.time).collect())?;
     let cpu = Spread::of(runs.iter().map(|run| run.cpu).collect())?;
     let peak = runs.iter().map(|run| run.peak_kib).max()? >> 10;

@@ -4,14 +4,13 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::measure::Spread;
-use super::{machine, part};
-use crate::layr::{Layr, Profile, cargo};
+use super::measure::{Spread, seconds};
+use super::{cargo_bench, machine, part};
+use crate::layr::{Layr, Profile};
 use crate::steps::step;
 use crate::{base, paths};
 
@@ -76,11 +75,7 @@ struct Inspected {
 }
 
 fn inspected(folder: &Path) -> Result<Inspected> {
-    let mut command = cargo();
-    command.args(["bench", "--quiet", "--package", "layr", "--bench", "inspect", "--"]);
-    let output = command.arg(folder).stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "cargo bench: {}", output.status);
-    let text = String::from_utf8(output.stdout)?;
+    let text = cargo_bench("inspect", folder)?;
     let mut words = text.split_whitespace();
     let (n_files, n_bytes) = (words.next().context("no files")?, words.next().context("no bytes")?);
     let times = words.map(|word| Ok(Duration::from_micros(word.parse()?))).collect::<Result<_>>()?;
@@ -90,7 +85,6 @@ fn inspected(folder: &Path) -> Result<Inspected> {
 fn part_of_page(inspected: &Inspected) -> Result<String> {
     let Inspected { n_files, n_bytes, times } = inspected;
     let spread = Spread::of(times.clone()).context("no runs")?;
-    let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     Ok(format!(
         "{HEAD}
 `cargo xtask bench inspect` takes {n_files} libraries and programs of a base, {} MB of the 262 MB that Lambda lets a function have, and \

@@ -33,6 +33,11 @@ pub(super) struct Measured {
     pub(super) peak_kib: u64,
 }
 
+/// A time in a table.
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
 /// Runs `command`, which must end well.
 pub(super) fn measure(command: &mut Command) -> Result<Measured> {
     let (start, cpu_before) = (Instant::now(), children_cpu());

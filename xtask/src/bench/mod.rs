@@ -16,13 +16,14 @@ pub mod runtime;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::base::{self, Base};
-use crate::layr::{Layr, Profile};
+use crate::layr::{Layr, Profile, cargo};
 use crate::serve::Server;
 use crate::steps::{shown, step};
 use crate::testbed::{self, Testbed, wanted};
@@ -102,6 +103,15 @@ fn race(contestant: &Contestant<'_>, n_runs: usize) -> Result<Runs> {
         runs.layr_warm.push(run(&format!("layr build, warm ({n})"), || contestant.warm())?);
     }
     Ok(runs)
+}
+
+/// What a bench of layr's library prints of a file or folder.
+fn cargo_bench(name: &str, path: &Path) -> Result<String> {
+    let mut command = cargo();
+    command.args(["bench", "--quiet", "--package", "layr", "--bench", name, "--"]);
+    let output = command.arg(path).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "cargo bench: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn run(name: &str, work: impl FnOnce() -> Result<Measured>) -> Result<Measured> {

@@ -2,16 +2,15 @@
 //! that are machines of their own as far as it sees, each with a store and a job at a time.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
+use super::Held;
 use crate::interrupt;
 
 /// The one instance that the server has.
@@ -64,9 +63,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// The running farm and its folder; all of it ends with the value, or with this process.
 #[derive(Debug)]
 pub struct BuildGrid {
-    workers: Vec<Child>,
-    /// A shell that waits for the end of its input, which we hold; so are the workers.
-    server: Child,
+    workers: Vec<Held>,
+    _server: Held,
     folder: TempDir,
     place: Place,
     pub address: SocketAddr,
@@ -96,16 +94,9 @@ impl BuildGrid {
         let programs = place.environment.join("bin");
         let database = place.environment.join("pgserver/pginstall/bin");
         let words = [folder.path(), &programs, &database];
-        let server = Command::new("sh").args(["-c", SERVER]).args(words).stdin(Stdio::piped()).spawn()?;
-        let mut farm = Self { workers: Vec::new(), server, folder, place, address };
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if start.elapsed() > START_TIMEOUT || farm.server.try_wait()?.is_some() {
-                let said = fs::read_to_string(farm.folder.path().join("output"));
-                bail!("BuildGrid does not listen: {}", said.context("and says nothing")?);
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        let mut server = Held::start(Command::new("sh").args(["-c", SERVER]).args(words))?;
+        server.wait_for(address, &folder.path().join("output"), START_TIMEOUT)?;
+        let mut farm = Self { workers: Vec::new(), _server: server, folder, place, address };
         for n in 0..n_workers {
             let worker = farm.worker(n)?;
             farm.workers.push(worker);
@@ -114,7 +105,7 @@ impl BuildGrid {
     }
 
     /// Starts one, as the machine that it may have been before.
-    fn worker(&self, n: usize) -> Result<Child> {
+    fn worker(&self, n: usize) -> Result<Held> {
         let folder = self.folder.path().join(format!("worker{n}"));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("worker.py"), WORKER)?;
@@ -123,24 +114,18 @@ impl BuildGrid {
         let mut shell = Command::new("sh");
         shell.args(["-c", MACHINE]).arg(folder).arg(self.place.environment.join("bin"));
         shell.arg(&self.place.buildbox).args([&self.address.to_string(), INSTANCE]);
-        Ok(shell.args(["usr", "etc"].map(bind)).stdin(Stdio::piped()).spawn()?)
+        Held::start(shell.args(["usr", "etc"].map(bind)))
     }
 
     /// The process that all of a worker's descend from.
     pub fn worker_pid(&self, n: usize) -> u32 {
-        self.workers[n].id()
+        self.workers[n].0.id()
     }
 
     /// Ends a worker and all that it has started, as a machine does that loses its power.
     pub fn lose_worker(&mut self, n: usize) {
-        let worker = &mut self.workers[n];
-        let below = interrupt::below(worker.id());
-        for pid in [vec![worker.id()], below].concat() {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                kill_process(pid, Signal::KILL).ok(); // it may have ended by itself
-            }
-        }
-        worker.wait().ok();
+        interrupt::kill_all(self.worker_pid(n));
+        self.workers[n].0.wait().ok();
     }
 
     /// Another machine in a lost one's place, and by its name.
@@ -190,13 +175,4 @@ fn configuration(folder: &Path, address: SocketAddr) -> String {
          - !bytestream\n        storage: *blobs\n\
          thread-pool-size: 60\n"
     )
-}
-
-impl Drop for BuildGrid {
-    fn drop(&mut self) {
-        for child in self.workers.iter_mut().chain([&mut self.server]) {
-            drop(child.stdin.take());
-            child.wait().ok();
-        }
-    }
 }

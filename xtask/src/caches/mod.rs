@@ -48,10 +48,38 @@ pub fn buildbox(cache: &Path) -> Option<PathBuf> {
 /// A running server and its folder; both end with the value, or with this process.
 #[derive(Debug)]
 pub struct Cache {
-    /// A shell that waits for the end of its input, which we hold.
-    child: Child,
+    shell: Held,
     folder: TempDir,
     pub address: SocketAddr,
+}
+
+/// A shell that ends what it has started when its input ends, which we hold.
+#[derive(Debug)]
+struct Held(Child);
+
+impl Held {
+    fn start(shell: &mut Command) -> Result<Self> {
+        Ok(Self(shell.stdin(Stdio::piped()).spawn()?))
+    }
+
+    /// Waits until what it has started listens; `output` has what that says.
+    fn wait_for(&mut self, address: SocketAddr, output: &Path, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if start.elapsed() > limit || self.0.try_wait()?.is_some() {
+                bail!("it does not listen: {}", fs::read_to_string(output).context("and says nothing")?);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().ok();
+    }
 }
 
 impl Cache {
@@ -117,32 +145,18 @@ impl Cache {
         let script = r#"timeout -k 5 3600 "$@" >"$0" 2>&1 </dev/null & read -r _; kill $!; wait"#;
         let output = folder.path().join("output");
         let mut shell = Command::new("sh");
-        shell.args(["-c", script]).arg(&output).args(words).stdin(Stdio::piped());
-        let cache = Self { child: shell.spawn()?, folder, address };
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if start.elapsed() > START_TIMEOUT {
-                bail!("it does not listen: {}", fs::read_to_string(&output).context("and says nothing")?);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(cache)
+        let mut shell = Held::start(shell.args(["-c", script]).arg(&output).args(words))?;
+        shell.wait_for(address, &output, START_TIMEOUT)?;
+        Ok(Self { shell, folder, address })
     }
 
     /// The process that all of the server's descend from.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.shell.0.id()
     }
 
     /// Where a server of files has them.
     pub fn files(&self) -> PathBuf {
         self.folder.path().join("files")
-    }
-}
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().ok();
     }
 }

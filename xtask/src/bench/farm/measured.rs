@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::part;
-use crate::bench::measure::fixed_work;
+use crate::bench::measure::{fixed_work, seconds};
 use crate::caches::{self, Cache};
 use crate::layr::{Layr, Profile};
 use crate::serve::Server;
@@ -110,15 +110,15 @@ fn page(lockfile: &str, n_layers: usize, [there, again]: &[Asked; 2]) -> String 
          Two cores that compile do everything else late. So another machine, with an empty store, asks the same \
          farm for the same, one job after the other ({} in all). The farm remembers what came of each, and runs \
          none; what is left is what layr does itself, and the transfer:\n\n{}\n\
-         The fixed piece of work that is timed on all cores took {:.2} s before the one, and {:.2} s before the \
+         The fixed piece of work that is timed on all cores took {} before the one, and {} before the \
          other.",
         there.jobs.len(),
         shown(there.took),
         table(&there.jobs),
         shown(again.took),
         table(&again.jobs),
-        there.load.as_secs_f64(),
-        again.load.as_secs_f64(),
+        seconds(there.load),
+        seconds(again.load),
     )
 }
 
