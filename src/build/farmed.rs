@@ -1,7 +1,6 @@
 //! One package on a worker of a farm: the same recipe over the same paths as in a sandbox
 //! of this machine, and so the same bytes.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::error::Reason;
 use super::one::{Installed, Job, Purpose, Source};
 use super::workshop::FarmGround;
-use super::{BuildError, Site, precompile, recipe};
+use super::{BuildError, Site, recipe};
 use crate::fetch::{self, Sources};
 use crate::model::TreeDigest;
 use crate::remote::{self, Farm, RemoteError};
@@ -170,22 +169,17 @@ impl Job<'_> {
     }
 
     /// The package's sources as a tree, and the environment that they are built in.
-    fn sources(&self, parcel: &mut Parcel<'_>) -> Result<(TreeDigest, Vec<(String, String)>), BuildError> {
-        let Source { id, sha256, .. } = &self.source;
-        let below = format!("{}/src/", id.name);
-        let is_wanted = |path: &str| path.strip_prefix(&below).is_some_and(is_own_cpp);
-        let Sources { tree, paths, texts } =
-            fetch::sources(*sha256, id, (self.site.store, parcel), &is_wanted).map_err(Box::new)?;
-        let mut beside: BTreeMap<String, String> = BTreeMap::new();
-        for path in paths.iter().filter_map(|path| path.strip_prefix(&below)) {
-            let name = path.split('/').next().unwrap_or(path);
-            beside.entry(name.to_owned()).or_default();
-        }
-        for (path, text) in &texts {
-            let name = path.strip_prefix(&below).unwrap_or(path);
-            beside.insert(name.to_owned(), String::from_utf8_lossy(text).into_owned());
-        }
-        Ok((tree, self.environment(&beside)))
+    fn sources<'a>(
+        &'a self,
+        parcel: &mut Parcel<'a>,
+    ) -> Result<(TreeDigest, Vec<(String, String)>), BuildError> {
+        let (Source { id, sha256, .. }, store) = (&self.source, self.site.store);
+        let Sources { tree, mut headers } = fetch::sources(*sha256, id, store).map_err(Box::new)?;
+        parcel.add_tree(&tree, fetch::Tarball { sha256: *sha256, id, store });
+        let own = parcel.names_in(tree.root, &format!("{}/src", id.name))?;
+        let own =
+            own.into_iter().map(|name| (headers.remove(&name), name)).map(|(header, name)| (name, header));
+        Ok((tree.root, self.environment(&own.collect())))
     }
 
     /// The ground with the package's sources, and what it is built against.
@@ -206,11 +200,6 @@ impl Job<'_> {
         let (own, _) = parcel.compose(&mounts)?;
         Ok(TreeDigest(parcel.overlay(&[ground.0, own])?))
     }
-}
-
-/// A C++ file among the package's own, not in a folder of theirs.
-fn is_own_cpp(path: &str) -> bool {
-    precompile::is_cpp(path) && !path.contains('/')
 }
 
 /// All that a job has said, in the place of what was heard of it while it ran.

@@ -271,7 +271,7 @@ impl Job<'_> {
         Ok(Sandbox {
             root: here.root.clone(),
             binds,
-            env: self.environment(&cpp_sources(&sources.join(self.source.id.name.as_str()).join("src"))?),
+            env: self.environment(&own_sources(&sources.join(self.source.id.name.as_str()).join("src"))?),
             working_dir: recipe::SOURCES.to_owned(),
             command: recipe::command(&self.source.id.name),
             limits: self.limits,
@@ -280,8 +280,7 @@ impl Job<'_> {
         })
     }
 
-    /// `own` is what lies in the package's `src`, by name, with the text of C++ files.
-    pub(super) fn environment(&self, own: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    pub(super) fn environment(&self, own: &precompile::Own) -> Vec<(String, String)> {
         let mut env = recipe::environment(&self.site.base.r_home);
         env.extend(precompile::environment(own));
         env
@@ -326,18 +325,16 @@ impl Job<'_> {
     }
 }
 
-/// The package's own C++ files and what else lies beside them, by name; of the others only
-/// the name is of interest.
-fn cpp_sources(src: &Path) -> Result<BTreeMap<String, String>, BuildError> {
+fn own_sources(src: &Path) -> Result<precompile::Own, BuildError> {
     let mut found = BTreeMap::new();
     if !fs::is_dir(src) {
         return Ok(found);
     }
     for entry in fs::sorted_entries(src)? {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_read = precompile::is_cpp(&name) && fs::metadata(&entry.path())?.is_file();
+        let is_read = fetch::is_cpp(&name) && fs::metadata(&entry.path())?.is_file();
         let text = if is_read { fs::read_if_there(&entry.path())? } else { None };
-        found.insert(name, String::from_utf8_lossy(&text.unwrap_or_default()).into_owned());
+        found.insert(name, text.and_then(|text| fetch::first_include(&text)));
     }
     Ok(found)
 }

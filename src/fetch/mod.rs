@@ -11,6 +11,7 @@ mod error;
 mod even;
 mod failure;
 mod git;
+mod headers;
 mod http;
 mod index;
 mod look;
@@ -33,11 +34,12 @@ mod zip;
 pub use credentials::Credentials;
 pub use error::{FetchError, Tried};
 pub use failure::Failure;
+pub use headers::{first_include, is_cpp};
 pub use http::{Http, HttpOptions};
 pub use index::{fetch_index, kept_index};
 pub use look::each_file;
 pub use policy::{Flaw, Violation};
-pub use sources::{Sources, sources};
+pub use sources::{Sources, Tarball, sources};
 pub use unpack::unpack;
 pub use url::{redacted, without_secrets};
 pub use vendor::{VendorReport, vendor};
@@ -90,6 +92,8 @@ impl Pin {
 pub struct Request {
     pub package: ResolvedPackage,
     pub pin: Option<Pin>,
+    /// Whether its files are named while they are read: for who asks for [`sources`] next.
+    pub named: bool,
 }
 
 /// A package's source, verified: a blob of the store.
@@ -131,7 +135,7 @@ pub fn fetch(
 }
 
 fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, FetchError> {
-    let Request { package, pin } = request;
+    let Request { package, pin, named } = request;
     if context.http.is_interrupted() {
         return Err(FetchError::Interrupted);
     }
@@ -147,6 +151,7 @@ fn fetch_one(request: &Request, context: Context<'_>) -> Result<SourceTarball, F
             is_binary: candidate.is_binary,
             by: if candidate.copy.is_some() { "the vendored index" } else { "the lockfile" },
             pin: pin.as_ref(),
+            named: *named,
         };
         match download::obtain(&candidate, &wanted, context) {
             Ok(tarball) => {

@@ -1,5 +1,6 @@
 //! What the store holds of a package's sources, and how more of it gets in.
 
+use super::sources::Namer;
 use super::url::redacted;
 use super::verify::{Verified, Wanted, described, description_text};
 use super::{FetchError, Pin, Request, SourceTarball, places};
@@ -14,7 +15,8 @@ pub(super) fn find(request: &Request, store: &Store) -> Result<Option<SourceTarb
     let id = &request.package.id;
     for place in places(request) {
         let Candidate { sha256, is_binary, .. } = place;
-        let wanted = Wanted { id, md5: None, sha256, by: "", is_binary, pin: request.pin.as_ref() };
+        let (pin, named) = (request.pin.as_ref(), request.named);
+        let wanted = Wanted { id, md5: None, sha256, by: "", is_binary, pin, named };
         if let Some(tarball) = find_at(&place, &wanted, store)? {
             return Ok(Some(tarball));
         }
@@ -25,7 +27,7 @@ pub(super) fn find(request: &Request, store: &Store) -> Result<Option<SourceTarb
         }
     }
     match &request.pin {
-        Some(pin) => find_by_digest(id, pin, store),
+        Some(pin) => find_by_digest((id, request.named), pin, store),
         None => Ok(None),
     }
 }
@@ -51,24 +53,29 @@ pub(super) fn find_at(
         return Ok(None);
     };
     let text = record.description;
-    let verified = Verified { sha256, n_bytes: record.n_bytes, description, text };
+    let verified = Verified { sha256, n_bytes: record.n_bytes, description, text, files: None };
     let found = Found { verified, candidate, commit: record.commit.and_then(|text| text.parse().ok()) };
     Ok(Some(SourceTarball { from_store: true, ..found.tarball() }))
 }
 
 /// A blob that came by another URL, such as a mirror's: it is looked into once.
-fn find_by_digest(id: &PackageId, pin: &Pin, store: &Store) -> Result<Option<SourceTarball>, FetchError> {
+fn find_by_digest(
+    (id, named): (&PackageId, bool),
+    pin: &Pin,
+    store: &Store,
+) -> Result<Option<SourceTarball>, FetchError> {
     if !store.has_blob_of(pin.sha256, pin.n_bytes) {
         return Ok(None);
     }
     let reader = store.open_blob(pin.sha256)?;
-    let Ok(text) = description_text(reader, pin.n_bytes, &id.name) else {
+    let mut files = named.then(Namer::default);
+    let Ok(text) = description_text(reader, pin.n_bytes, &id.name, files.as_mut()) else {
         // Damaged bytes are set aside here, and fetched anew.
         damage(pin.sha256, store)?;
         return Ok(None);
     };
     let Ok(description) = described(&text, id, pin.is_binary) else { return Ok(None) };
-    let verified = Verified { sha256: pin.sha256, n_bytes: pin.n_bytes, description, text };
+    let verified = Verified { sha256: pin.sha256, n_bytes: pin.n_bytes, description, text, files };
     let candidate = pin.candidate();
     let tarball = keep(Found { verified, candidate: &candidate, commit: None }, store)?;
     Ok(Some(SourceTarball { from_store: true, ..tarball }))
@@ -101,7 +108,10 @@ impl Found<'_> {
 }
 
 /// Records what was found; its blob is in the store already.
-pub(super) fn keep(found: Found<'_>, store: &Store) -> Result<SourceTarball, StoreError> {
+pub(super) fn keep(mut found: Found<'_>, store: &Store) -> Result<SourceTarball, StoreError> {
+    if let Some(files) = found.verified.files.take() {
+        files.keep(found.verified.sha256, store)?;
+    }
     let Found { verified, candidate, commit } = &found;
     let record = SourceRecord {
         // The store can be shared, and passwords are none of its business.

@@ -98,7 +98,7 @@ fn entry(tarball: &SourceTarball, place: &str, store: &Store) -> Result<String, 
     let SourceTarball { id, sha256, n_bytes, checkout, .. } = tarball;
     let refused =
         |failure: super::Failure| FetchError::Unlisted { package: id.clone(), detail: failure.to_string() };
-    let text = description_text(store.open_blob(*sha256)?, *n_bytes, &id.name).map_err(refused)?;
+    let text = description_text(store.open_blob(*sha256)?, *n_bytes, &id.name, None).map_err(refused)?;
     let (_, md5, _) = digests(store.open_blob(*sha256)?).map_err(|error| store.read_error(*sha256, error))?;
     let records = parse_dcf(&text).unwrap_or_default();
     let of_description = records.first().into_iter().flat_map(|record| {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::failure::Fault;
 use super::policy::{Judge, Limits};
+use super::sources::Namer;
 use super::walk::{Visitor, WalkError, walk};
 use super::{Failure, Pin, sniff};
 use crate::model::{Description, PackageId, PackageName, Sha256Digest};
@@ -24,6 +25,8 @@ pub(super) struct Wanted<'a> {
     pub(super) by: &'static str,
     pub(super) is_binary: bool,
     pub(super) pin: Option<&'a Pin>,
+    /// Whether its files are named as well.
+    pub(super) named: bool,
 }
 
 impl Wanted<'_> {
@@ -42,6 +45,8 @@ pub(super) struct Verified {
     pub(super) description: Description,
     /// The text that `description` was read from.
     pub(super) text: String,
+    /// What is in it, where that was wanted.
+    pub(super) files: Option<Namer>,
 }
 
 /// Reads the file twice: its digests have to be right before its content is interpreted.
@@ -66,9 +71,10 @@ pub(super) fn verify(path: &Path, wanted: &Wanted<'_>) -> Result<Verified, Fault
         _ => {}
     }
     file.rewind().map_err(fs::at("read", path))?;
-    let text = description_text(file, n_bytes, &wanted.id.name)?;
+    let mut files = wanted.named.then(Namer::default);
+    let text = description_text(file, n_bytes, &wanted.id.name, files.as_mut())?;
     let description = described(&text, wanted.id, wanted.is_binary)?;
-    Ok(Verified { sha256, n_bytes, description, text })
+    Ok(Verified { sha256, n_bytes, description, text, files })
 }
 
 pub(super) fn digests(mut reader: impl Read) -> std::io::Result<(Sha256Digest, String, u64)> {
@@ -85,13 +91,16 @@ pub(super) fn digests(mut reader: impl Read) -> std::io::Result<(Sha256Digest, S
     }
 }
 
-/// Reads a whole archive, which shows that it is sane, for the text of its `DESCRIPTION`.
+/// Reads a whole archive, which shows that it is sane, for the text of its `DESCRIPTION`, and
+/// shows all of it to a namer besides.
 pub(super) fn description_text(
     compressed: impl Read,
     n_bytes: u64,
     package: &PackageName,
+    namer: Option<&mut Namer>,
 ) -> Result<String, Failure> {
-    let mut collector = Collector { path: format!("{package}/DESCRIPTION"), bytes: None, is_open: false };
+    let path = format!("{package}/DESCRIPTION");
+    let mut collector = Collector { path, bytes: None, is_open: false, namer };
     let mut judge = Judge::new(package.as_str(), Limits::of(n_bytes));
     walk(compressed, &mut judge, &mut collector).map_err(|error| match error {
         WalkError::Violation(violation) => Failure::Violation(violation),
@@ -118,23 +127,24 @@ pub(super) fn described(text: &str, id: &PackageId, is_binary: bool) -> Result<D
 }
 
 /// Keeps one file of an archive, and lets the others pass.
-struct Collector {
+struct Collector<'a> {
     path: String,
     bytes: Option<Vec<u8>>,
     is_open: bool,
+    namer: Option<&'a mut Namer>,
 }
 
-impl Visitor for Collector {
-    fn folder(&mut self, _path: &str) -> Result<(), PathError> {
-        Ok(())
+impl Visitor for Collector<'_> {
+    fn folder(&mut self, path: &str) -> Result<(), PathError> {
+        self.namer.as_mut().map_or(Ok(()), |namer| namer.folder(path))
     }
 
-    fn file(&mut self, path: &str, _is_executable: bool) -> Result<(), PathError> {
+    fn file(&mut self, path: &str, is_executable: bool) -> Result<(), PathError> {
         self.is_open = path == self.path;
         if self.is_open {
             self.bytes = Some(Vec::new());
         }
-        Ok(())
+        self.namer.as_mut().map_or(Ok(()), |namer| namer.file(path, is_executable))
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), PathError> {
@@ -145,11 +155,11 @@ impl Visitor for Collector {
             let room = LONGEST.saturating_sub(kept.len());
             kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
-        Ok(())
+        self.namer.as_mut().map_or(Ok(()), |namer| namer.bytes(bytes))
     }
 
     fn end(&mut self) -> Result<(), PathError> {
         self.is_open = false;
-        Ok(())
+        self.namer.as_mut().map_or(Ok(()), |namer| namer.end())
     }
 }

@@ -73,7 +73,7 @@ pub fn known_sources(subjects: &[Subject], services: &Services) -> Result<Source
             None
         };
         let package = ResolvedPackage { id: id.clone(), candidates: vec![candidate], newest: None };
-        requests.push(fetch::Request { package, pin });
+        requests.push(fetch::Request { package, pin, named: false });
     }
     let mut sources = Sources::new();
     let mut failed = Vec::new();

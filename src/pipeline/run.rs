@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::runtime::runtime_tree;
 use super::select::{self, Needs};
 use super::{
-    Binary, BuildReport, BuildRequest, BuiltFunction, FunctionReport, FunctionRequest, Planned, Prepared,
-    Services, memory, record,
+    Binary, BuildReport, BuildRequest, Builders, BuiltFunction, FunctionReport, FunctionRequest, Planned,
+    Prepared, Services, memory, record,
 };
 use crate::base::{self, Base, BaseError, Workshop};
 use crate::engine::Engine;
@@ -166,12 +166,15 @@ impl Run<'_> {
             sha256,
             n_bytes: source.size,
         };
+        // A farm is told the names of files before it is sent any.
+        let named = matches!(self.services.builders, Some(Builders::Farm(..)));
         let requests: Vec<_> = resolution
             .packages
             .iter()
             .map(|package| fetch::Request {
                 package: package.clone(),
                 pin: locked.source(&package.id).map(pin).filter(|pin| pin.fits(package)),
+                named,
             })
             .collect();
         if let (true, Some(new)) =

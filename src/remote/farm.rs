@@ -108,7 +108,7 @@ impl Farm {
     ///
     /// Where the farm does not take it.
     pub fn provide(&self, tree: TreeDigest, store: &Store) -> Result<(), RemoteError> {
-        self.send(tree, &[], &Parcel::over(store)).map_err(|error| self.remote.at(error))
+        self.send(tree, &[], &mut Parcel::over(store)).map_err(|error| self.remote.at(error))
     }
 
     fn run_here(&self, mut job: Job<'_>, store: &Store) -> Result<Ended, RemoteError> {
@@ -126,7 +126,7 @@ impl Farm {
             ..Default::default()
         };
         let action = job.parcel.put(action.encode_to_vec());
-        self.send(job.root, &[command, action], &job.parcel)?;
+        self.send(job.root, &[command, action], &mut job.parcel)?;
         let sent = started.elapsed();
         let patience = Patience { running: job.limit, altogether: self.patience };
         let order = Order { action, anew: job.anew, patience, log: job.log };
@@ -134,7 +134,7 @@ impl Farm {
         let result = match run() {
             Err(error) if error.is_of_lost_blobs() => {
                 self.sent.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.send(job.root, &[command, action], &job.parcel)?;
+                self.send(job.root, &[command, action], &mut job.parcel)?;
                 run()?
             }
             result => result?,
@@ -172,12 +172,14 @@ impl Farm {
     }
 
     /// A tree, such as an input root, and the messages that make it an action.
-    fn send(&self, tree: TreeDigest, messages: &[Blob], parcel: &Parcel<'_>) -> Result<(), RemoteError> {
+    fn send(&self, tree: TreeDigest, messages: &[Blob], parcel: &mut Parcel<'_>) -> Result<(), RemoteError> {
         let sent = || self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut blobs = parcel.closure_beyond(tree, |folder| sent().contains(folder))?;
         blobs.retain(|blob| !sent().contains(&blob.digest));
         blobs.extend(messages);
-        self.remote.send_blobs(&blobs, parcel)?;
+        let missing = self.remote.missing(&blobs)?;
+        parcel.provide(&missing)?;
+        self.remote.send_missing(missing, parcel)?;
         // Only now: a folder of which not all is there must not stand for it.
         sent().extend(blobs.iter().map(|blob| blob.digest));
         Ok(())

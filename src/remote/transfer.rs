@@ -67,6 +67,11 @@ impl Remote {
 
     /// Sends what the server lacks of these.
     pub(super) fn send_blobs(&self, blobs: &[Blob], from: &Parcel<'_>) -> Result<(), RemoteError> {
+        self.send_missing(self.missing(blobs)?, from)
+    }
+
+    /// Which of these the server lacks.
+    pub(super) fn missing(&self, blobs: &[Blob]) -> Result<Vec<Blob>, RemoteError> {
         let mut missing = Vec::new();
         let blobs: Vec<Blob> = blobs.iter().copied().filter(|blob| blob.n_bytes > 0).collect();
         for asked in blobs.chunks(MOST_ASKED) {
@@ -74,6 +79,11 @@ impl Remote {
         }
         missing.sort_unstable();
         missing.dedup();
+        Ok(missing)
+    }
+
+    /// Sends what the server is known to lack.
+    pub(super) fn send_missing(&self, missing: Vec<Blob>, from: &Parcel<'_>) -> Result<(), RemoteError> {
         let batches = self.batches(missing)?;
         try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => self.asking(|| {

@@ -23,6 +23,8 @@ pub enum StoreError {
     EscapingLink { path: String, target: String },
     #[error("directory message {digest} is not in REAPI's canonical form")]
     NotCanonical { digest: Sha256Digest },
+    #[error("failed to unpack source tarball {digest} of the store")]
+    NotUnpacked { digest: Sha256Digest, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the store at `{root}` is in use by another process")]
     InUse { root: String },
     #[error("interrupted")]
@@ -40,9 +42,11 @@ impl StoreError {
             ),
             Self::InUse { .. } => Some("wait until it has ended, and run again".to_owned()),
             Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => Some(MAKE_ROOM.to_owned()),
-            Self::Write(_) | Self::UnsupportedFile { .. } | Self::EscapingLink { .. } | Self::Interrupted => {
-                None
-            }
+            Self::Write(_)
+            | Self::UnsupportedFile { .. }
+            | Self::EscapingLink { .. }
+            | Self::NotUnpacked { .. }
+            | Self::Interrupted => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::shelf::Shelf;
 use super::tree::{Digest, Directory, Tree, link_stays_inside};
-use super::{Kind, Store, StoreError};
+use super::{Entry, Kind, Store, StoreError, folders};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::sys::fs;
 use crate::sys::hash::sha256;
@@ -29,7 +29,7 @@ pub struct IncomingTree {
     pub files: Vec<Blob>,
     /// What Lambda counts.
     pub unzipped_bytes: u64,
-    messages: Vec<Vec<u8>>,
+    pub(super) messages: Vec<Vec<u8>>,
 }
 
 /// Why a message is not taken for a tree.
@@ -127,7 +127,37 @@ pub(super) fn closure_beyond(
     Ok(found.into_iter().collect())
 }
 
+/// Folders of a tree that is in no store.
+#[derive(Default)]
+struct InMemory(BTreeMap<Sha256Digest, Directory>);
+
+impl Shelf for InMemory {
+    fn folder(&self, digest: Sha256Digest) -> Result<Directory, StoreError> {
+        self.0.get(&digest).cloned().ok_or(StoreError::Missing { digest })
+    }
+
+    fn folder_size(&self, digest: Sha256Digest) -> Result<u64, StoreError> {
+        Ok(self.folder(digest)?.encoded_len() as u64)
+    }
+
+    fn put_folder(&mut self, mut folder: Directory) -> Result<(Sha256Digest, u64), StoreError> {
+        folder.sort();
+        let message = folder.encode_to_vec();
+        let digest = sha256(&message);
+        self.0.insert(digest, folder);
+        Ok((digest, message.len() as u64))
+    }
+}
+
 impl IncomingTree {
+    /// The message of a tree of which a list is all that there is.
+    pub fn message_of(entries: &[Entry]) -> Result<Vec<u8>, StoreError> {
+        let mut folders = InMemory::default();
+        let root = folders::put_tree(&mut folders, entries)?;
+        let root = folders.0.remove(&root.0);
+        Ok(Tree { root, children: folders.0.into_values().collect() }.encode_to_vec())
+    }
+
     /// Reads a message that is to be the tree `root`, or whichever it is.
     ///
     /// # Errors

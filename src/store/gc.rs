@@ -134,7 +134,7 @@ impl Store {
                 }
             }
         }
-        for kind in [Kind::Source, Kind::Archive, Kind::Index, Kind::Advisories] {
+        for kind in [Kind::Source, Kind::SourceTree, Kind::Archive, Kind::Index, Kind::Advisories] {
             for path in self.records(kind)? {
                 let record = parse::<OfBlob>(&path)?;
                 needed.extend(record.and_then(|record| record.sha256.parse::<Sha256Digest>().ok()));

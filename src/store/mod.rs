@@ -33,10 +33,11 @@ pub use blobs::{BlobReader, BlobWriter};
 pub use error::StoreError;
 pub use exchange::{Blob, IncomingTree, TreeFlaw};
 pub use gc::{GcReport, StoreStats, VerifyReport};
-pub use parcel::{Parcel, Piece};
+pub use parcel::{Packed, Parcel, Piece};
 pub use records::{
     AdvisoriesRecord, ArchiveRecord, BaseTreeRecord, BuildRecord, FinishRecord, IndexRecord, JobOutcome,
     JobRecord, Kind, LibraryRecord, LoadRecord, Owner, RuntimeLibrary, RuntimeRecord, SourceRecord,
+    SourceTreeRecord,
 };
 pub use session::KeyLock;
 pub use tree::{Entry, EntryKind, Mount};

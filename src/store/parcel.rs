@@ -1,7 +1,7 @@
 //! What is put together for somebody else, over what a store has, and not kept in it: making
 //! a file of its own for each would take longer than all the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -10,8 +10,8 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::shelf::Shelf;
-use super::tree::Directory;
-use super::{Blob, Entry, Mount, Store, StoreError, exchange, folders, overlay};
+use super::tree::{self, Directory};
+use super::{Blob, IncomingTree, Mount, Store, StoreError, exchange, folders, overlay};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::sys::hash::sha256;
 
@@ -25,6 +25,18 @@ pub struct Parcel<'a> {
     n_bytes: u64,
     /// Where in it they begin, and how long they are.
     places: BTreeMap<Sha256Digest, (u64, u64)>,
+    /// What is unpacked once somebody lacks a file of it.
+    packed: Option<(BTreeSet<Sha256Digest>, Box<dyn Packed + 'a>)>,
+}
+
+/// Files that are named already, and have yet to be unpacked.
+pub trait Packed: Sync {
+    /// Puts all of them into a parcel.
+    ///
+    /// # Errors
+    ///
+    /// Where they are damaged, or cannot be kept.
+    fn unpack(&self, parcel: &mut Parcel<'_>) -> Result<(), StoreError>;
 }
 
 /// A file of which not all has come.
@@ -36,7 +48,8 @@ pub struct Piece {
 
 impl<'a> Parcel<'a> {
     pub fn over(store: &'a Store) -> Self {
-        Self { store, messages: BTreeMap::new(), files: None, n_bytes: 0, places: BTreeMap::new() }
+        let (messages, places) = (BTreeMap::new(), BTreeMap::new());
+        Self { store, messages, files: None, n_bytes: 0, places, packed: None }
     }
 
     /// Takes a message.
@@ -70,11 +83,40 @@ impl<'a> Parcel<'a> {
         Blob { digest, n_bytes }
     }
 
-    /// [`Store::put_tree`] of this.
-    pub fn put_tree(&mut self, entries: &[Entry]) -> Result<TreeDigest, StoreError> {
-        // Files are read from here on.
-        self.files.as_mut().map_or(Ok(()), Write::flush).map_err(StoreError::Write)?;
-        folders::put_tree(self, entries)
+    /// Takes a tree's folders; its files are in `packed`.
+    pub fn add_tree(&mut self, tree: &IncomingTree, packed: impl Packed + 'a) {
+        for message in &tree.messages {
+            self.messages.insert(sha256(message), message.clone());
+        }
+        let names = tree.files.iter().map(|file| file.digest).collect();
+        self.packed = Some((names, Box::new(packed)));
+    }
+
+    /// Sees to it that these can be read.
+    pub fn provide(&mut self, wanted: &[Blob]) -> Result<(), StoreError> {
+        let is_packed = |names: &BTreeSet<_>| wanted.iter().any(|blob| names.contains(&blob.digest));
+        if let Some((_, packed)) = self.packed.take_if(|(names, _)| is_packed(names)) {
+            packed.unpack(self)?;
+            self.files.as_mut().map_or(Ok(()), Write::flush).map_err(StoreError::Write)?;
+        }
+        Ok(())
+    }
+
+    /// The names of what is in a folder of a tree; none where there is no such folder.
+    pub fn names_in(&self, tree: TreeDigest, path: &str) -> Result<Vec<String>, StoreError> {
+        let mut folder = self.folder(tree.0)?;
+        for name in path.split('/') {
+            let node = folder.directories.iter().find(|node| node.name == name);
+            let Some((digest, _)) = node.and_then(|node| tree::Digest::parts(node.digest.as_ref())) else {
+                return Ok(Vec::new());
+            };
+            folder = self.folder(digest)?;
+        }
+        let Directory { files, directories, symlinks } = folder;
+        let folders = directories.into_iter().map(|node| node.name);
+        let others =
+            files.into_iter().map(|node| node.name).chain(symlinks.into_iter().map(|node| node.name));
+        Ok(folders.chain(others).collect())
     }
 
     /// [`Store::compose`] of this.
@@ -172,28 +214,49 @@ impl Read for Slice<'_> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests set the scene on the disk")]
 mod tests {
-    use super::super::EntryKind;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::{Entry, EntryKind};
     use super::*;
+
+    /// Files, and how often they were unpacked.
+    struct Texts<'a>(&'a [&'a str], &'a AtomicU32);
+
+    impl Packed for Texts<'_> {
+        fn unpack(&self, parcel: &mut Parcel<'_>) -> Result<(), StoreError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            for text in self.0 {
+                let mut piece = parcel.begin();
+                for bytes in text.as_bytes().chunks(1000) {
+                    parcel.add(&mut piece, bytes).map_err(StoreError::Write)?;
+                }
+                parcel.end(piece);
+            }
+            Ok(())
+        }
+    }
 
     #[test]
     fn a_tree_in_a_parcel_is_that_of_the_store_and_leaves_nothing_there() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&home.path().join("store")).unwrap();
+        let long = "long".repeat(100_000);
+        let (texts, n_unpacked) = (["", "one", &long], AtomicU32::new(0));
         let mut parcel = Parcel::over(&store);
-        let (mut entries, texts) = (Vec::new(), ["", "one", &"long".repeat(100_000)]);
         std::fs::create_dir_all(home.path().join("x/deep")).unwrap();
+        let mut entries = Vec::new();
         for (at, text) in texts.iter().enumerate() {
             std::fs::write(home.path().join(format!("x/deep/{at}")), text).unwrap();
-            let mut piece = parcel.begin();
-            for bytes in text.as_bytes().chunks(1000) {
-                parcel.add(&mut piece, bytes).unwrap();
-            }
-            let Blob { digest, n_bytes } = parcel.end(piece);
+            let (digest, n_bytes) = (sha256(text.as_bytes()), text.len() as u64);
             let kind = EntryKind::File { digest, n_bytes, executable: false };
             entries.push(Entry { path: format!("deep/{at}"), kind });
         }
-        let tree = parcel.put_tree(&entries).unwrap();
+        let named = IncomingTree::read(&IncomingTree::message_of(&entries).unwrap(), None).unwrap();
+        parcel.add_tree(&named, Texts(&texts, &n_unpacked));
+        let tree = named.root;
         assert!(!store.has_blob(tree.0), "it is in the parcel alone");
+        assert_eq!(parcel.names_in(tree, "deep").unwrap(), ["0", "1", "2"]);
+        assert_eq!(parcel.names_in(tree, "deep/0").unwrap(), Vec::<String>::new());
         let mount = |tree: TreeDigest| Mount { path: "a/b".to_owned(), tree: tree.0 };
         let (composed, _) = parcel.compose(&[mount(tree)]).unwrap();
         let closure = parcel.closure_beyond(TreeDigest(composed), |_| false).unwrap();
@@ -202,6 +265,11 @@ mod tests {
         let (expected, _) = store.compose(&[mount(kept)]).unwrap();
         assert_eq!(composed, expected);
         assert_eq!(closure, store.closure_of(TreeDigest(expected)).unwrap());
+        parcel.provide(&[Blob { digest: tree.0, n_bytes: 0 }]).unwrap();
+        assert_eq!(n_unpacked.load(Ordering::Relaxed), 0, "no file is lacking");
+        parcel.provide(&closure).unwrap();
+        parcel.provide(&closure).unwrap();
+        assert_eq!(n_unpacked.load(Ordering::Relaxed), 1);
         for Blob { digest, n_bytes } in closure {
             let (bytes, mut read) = (parcel.bytes(digest).unwrap(), Vec::new());
             parcel.reader(digest).unwrap().read_to_end(&mut read).unwrap();

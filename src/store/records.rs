@@ -24,6 +24,8 @@ pub enum Kind {
     Load,
     /// Hash of a URL to [`SourceRecord`].
     Source,
+    /// Digest of a source tarball to [`SourceTreeRecord`].
+    SourceTree,
     /// Layer digest to [`ArchiveRecord`].
     Archive,
     /// Hash of a URL to [`IndexRecord`].
@@ -149,6 +151,15 @@ pub struct SourceRecord {
     pub commit: Option<String>,
 }
 
+/// What a source tarball unpacks to, so that it need not be unpacked to be named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTreeRecord {
+    /// Of the tree's message, hexadecimal.
+    pub sha256: String,
+    /// By name, for C++ files in `src`: the header that each begins with.
+    pub headers: BTreeMap<String, String>,
+}
+
 /// A layer that was zipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveRecord {
@@ -202,13 +213,14 @@ pub struct AdvisoriesRecord {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Build,
         Self::Timing,
         Self::Job,
         Self::Finish,
         Self::Load,
         Self::Source,
+        Self::SourceTree,
         Self::Archive,
         Self::Index,
         Self::Runtime,
@@ -224,6 +236,7 @@ impl Kind {
             Self::Finish => "finish",
             Self::Load => "load",
             Self::Source => "source",
+            Self::SourceTree => "source-tree",
             Self::Archive => "archive",
             Self::Index => "index",
             Self::Runtime => "runtime",

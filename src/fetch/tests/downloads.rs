@@ -157,7 +157,7 @@ fn results_are_in_the_order_of_the_requests_and_one_failure_stops_nothing() {
     let request = |number| {
         let id = super::id(&format!("p{number}"), "1.0");
         let candidates = vec![Candidate::tarball(format!("{}/{}", server.url, id.name))];
-        Request { package: ResolvedPackage { id, candidates, newest: None }, pin: None }
+        Request { package: ResolvedPackage { id, candidates, newest: None }, pin: None, named: false }
     };
     let requests: Vec<_> = (0..10).map(request).collect();
     for (number, result) in world.fetch(&requests).into_iter().enumerate() {

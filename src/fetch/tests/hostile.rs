@@ -1,6 +1,5 @@
 //! Archives that mean harm, each beside a canary that must live.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::super::policy::Limits;
@@ -8,7 +7,6 @@ use super::super::unpack::{Source, unpack_within};
 use super::super::{FetchError, sources, unpack};
 use super::archives::{Raw, Tar, gz, x1, x1_tarball};
 use super::{World, id};
-use crate::store::Parcel;
 use crate::sys::hash::sha256;
 
 /// What a tar may be made to do, and a part of what is said about it.
@@ -88,8 +86,8 @@ fn refused(world: &World, bytes: &[u8], limits: Option<Limits>) -> String {
     assert!(!std::path::Path::new("/tmp/layr-canary").exists());
     let said = result.unwrap_err().to_string();
     if limits.is_none() {
-        let kept = sources(tarball, id, (store, &mut Parcel::over(store)), &|_| true);
-        assert_eq!(kept.unwrap_err().to_string(), said, "the same is found without a folder");
+        let named = sources(tarball, id, store);
+        assert_eq!(named.unwrap_err().to_string(), said, "the same is found without a folder");
     }
     said
 }
@@ -184,11 +182,8 @@ fn a_sane_archive_is_unpacked_with_times_and_modes_of_our_own() {
         assert_eq!(content, std::fs::read_to_string(&path).ok(), "{}", path.display());
     }
     assert_eq!(std::fs::read_dir(folder.join("x1")).unwrap().count(), 6);
-    let mut parcel = Parcel::over(&world.store);
-    let both = (&world.store, &mut parcel);
-    let kept = sources(tarball, &id("x1", "1.0"), both, &|path| path.ends_with("old.R")).unwrap();
-    assert_eq!(kept.tree, world.store.keep_part_of_root(&folder).unwrap(), "the tree is that of the folder");
-    assert_eq!(kept.texts, BTreeMap::from([("x1/R/old.R".to_owned(), b"1".to_vec())]));
+    let named = sources(tarball, &id("x1", "1.0"), &world.store).unwrap();
+    assert_eq!(named.tree.root, world.store.keep_part_of_root(&folder).unwrap(), "the tree is the folder's");
     let again = unpack(tarball, &id("x1", "1.0"), &folder, &world.store);
     assert!(matches!(again, Err(FetchError::NotFresh { .. })));
 }

@@ -5,6 +5,7 @@ mod downloads;
 mod failures;
 mod hostile;
 mod indexes;
+mod naming;
 mod repositories;
 mod server;
 
@@ -104,7 +105,7 @@ fn id(name: &str, version: &str) -> PackageId {
 fn x1_at(urls: &[&str]) -> Request {
     let candidates = urls.iter().map(|url| Candidate::tarball((*url).to_owned())).collect();
     let package = ResolvedPackage { id: id("x1", "1.0"), candidates, newest: Some("1.2".parse().unwrap()) };
-    Request { package, pin: None }
+    Request { package, pin: None, named: false }
 }
 
 fn pin(url: &str, bytes: &[u8]) -> Pin {

@@ -23,7 +23,11 @@ fn x1_in(subfolder: &str, url: &str) -> Request {
         subfolder: Subfolder::parse(subfolder).unwrap(),
     };
     let candidates = vec![Candidate { checkout: Some(checkout), ..Candidate::tarball(url.to_owned()) }];
-    Request { package: ResolvedPackage { id: id("x1", "1.0"), candidates, newest: None }, pin: None }
+    Request {
+        package: ResolvedPackage { id: id("x1", "1.0"), candidates, newest: None },
+        pin: None,
+        named: false,
+    }
 }
 
 /// An archive as `git archive` makes it, with the commit in its first header.
@@ -141,7 +145,7 @@ fn a_folder_of_the_user_s_is_read_anew_each_time() {
     let candidates =
         vec![Candidate { checkout: Some(Checkout::default()), ..Candidate::tarball(url.to_owned()) }];
     let package = ResolvedPackage { id: id("x1", "1.0"), candidates, newest: None };
-    let request = Request { package, pin: None };
+    let request = Request { package, pin: None, named: false };
     let first = world.fetch_one(request.clone()).unwrap();
     assert_eq!(listed(&unpacked(&world, &first)), ["DESCRIPTION"]);
     world.file("own/x1/R/x.R", b"x");
