@@ -62,10 +62,8 @@ impl Packed for Tarball<'_> {
         let Self { sha256: tarball, id, store } = *self;
         let limits = Limits::of(store.blob_size(tarball)?);
         let mut taker = Taker { parcel, open: None };
-        walk_stored(limits, &Source { tarball, id, store }, &mut taker).map_err(|error| match error {
-            FetchError::Store(error) => error,
-            error => StoreError::NotUnpacked { digest: tarball, source: Box::new(error) },
-        })
+        let walked = walk_stored(limits, &Source { tarball, id, store }, &mut taker);
+        walked.map_err(|error| StoreError::NotUnpacked { digest: tarball, source: Box::new(error) })
     }
 }
 
@@ -113,7 +111,7 @@ impl Visitor for Namer {
         if let Some(Open { hasher, n_bytes, text, .. }) = &mut self.open {
             hasher.update(bytes);
             *n_bytes += bytes.len() as u64;
-            text.as_mut().map(|text| text.extend_from_slice(bytes));
+            text.iter_mut().for_each(|text| text.extend_from_slice(bytes));
         }
         Ok(())
     }
