@@ -32,22 +32,21 @@ pub struct Sources {
 ///
 /// Where the archive breaks a rule.
 pub fn sources(tarball: Sha256Digest, id: &PackageId, store: &Store) -> Result<Sources, FetchError> {
-    if let Some(sources) = known(tarball, store)? {
-        return Ok(sources);
-    }
-    let mut namer = Namer::default();
-    walk_stored(Limits::of(store.blob_size(tarball)?), &Source { tarball, id, store }, &mut namer)?;
-    namer.keep(tarball, store)?;
-    let lost = || StoreError::Missing { digest: tarball };
-    Ok(known(tarball, store)?.ok_or_else(lost)?)
-}
-
-fn known(tarball: Sha256Digest, store: &Store) -> Result<Option<Sources>, StoreError> {
     let record = store.record::<SourceTreeRecord>(Kind::SourceTree, &tarball.to_hex())?;
-    let Some(SourceTreeRecord { sha256, headers }) = record else { return Ok(None) };
-    let Some(message) = sha256.parse().ok().filter(|digest| store.has_blob(*digest)) else { return Ok(None) };
-    let tree = IncomingTree::read(&store.read_blob(message)?, None);
-    Ok(tree.ok().map(|tree| Sources { tree, headers }))
+    let known = record.and_then(|SourceTreeRecord { sha256, headers }| {
+        let message = sha256.parse().ok().filter(|message| store.has_blob(*message))?;
+        Some((message, headers))
+    });
+    let (message, headers) = if let Some(known) = known {
+        known
+    } else {
+        let mut namer = Namer::default();
+        walk_stored(Limits::of(store.blob_size(tarball)?), &Source { tarball, id, store }, &mut namer)?;
+        namer.keep(tarball, store)?
+    };
+    let tree = IncomingTree::read(&store.read_blob(message)?, None)
+        .map_err(|flaw| StoreError::NotUnpacked { digest: tarball, source: Box::new(flaw) })?;
+    Ok(Sources { tree, headers })
 }
 
 /// The files of a stored tarball.
@@ -87,11 +86,17 @@ struct Open {
 }
 
 impl Namer {
-    /// Keeps what was named as what `tarball` unpacks to.
-    pub(super) fn keep(self, tarball: Sha256Digest, store: &Store) -> Result<(), StoreError> {
+    /// Keeps what was named as what `tarball` unpacks to; gives the tree's message, and the
+    /// headers.
+    pub(super) fn keep(
+        self,
+        tarball: Sha256Digest,
+        store: &Store,
+    ) -> Result<(Sha256Digest, BTreeMap<String, String>), StoreError> {
         let message = store.put_bytes(&IncomingTree::message_of(&self.entries)?)?;
         let record = SourceTreeRecord { sha256: message.to_hex(), headers: self.headers };
-        store.put_record(Kind::SourceTree, &tarball.to_hex(), &record)
+        store.put_record(Kind::SourceTree, &tarball.to_hex(), &record)?;
+        Ok((message, record.headers))
     }
 }
 
@@ -111,7 +116,9 @@ impl Visitor for Namer {
         if let Some(Open { hasher, n_bytes, text, .. }) = &mut self.open {
             hasher.update(bytes);
             *n_bytes += bytes.len() as u64;
-            text.iter_mut().for_each(|text| text.extend_from_slice(bytes));
+            if let Some(text) = text {
+                text.extend_from_slice(bytes);
+            }
         }
         Ok(())
     }

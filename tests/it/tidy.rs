@@ -201,6 +201,7 @@ const PURE: &[&str] = &[
     "src/elf/sections.rs",
     "src/elf/symbols.rs",
     "src/fetch/credentials.rs",
+    "src/fetch/headers.rs",
     "src/fetch/netrc.rs",
     "src/fetch/pace.rs",
     "src/fetch/policy.rs",

@@ -1,5 +1,5 @@
 //! A lockfile built by a farm of four workers on loopback, buildbox's, beside the same by
-//! bubblewrap: whether the bytes are the same, and what each job took besides its run. Then
+//! bubblewrap and by docker: whether the bytes are the same, and what each job took besides its run. Then
 //! another machine asks for the same: the farm remembers what came of each job and runs none,
 //! so that what is left is what layr does itself, on cores that nobody else uses.
 
@@ -16,7 +16,7 @@ use crate::layr::{Layr, Profile};
 use crate::serve::Server;
 use crate::steps::{shown, step};
 use crate::testbed;
-use crate::{base, paths, tools};
+use crate::{base, docker, paths, tools};
 
 /// How the part of the page begins.
 pub(in crate::bench) const HEAD: &str = "## On four workers\n";
@@ -48,7 +48,8 @@ pub fn measured(lockfile: &str, profile: Profile) -> Result<()> {
     step("tools", || tools::provide(tools::FOR_BUILDS))?;
     let programs = caches::buildbox(&cache).context("there is no buildbox")?;
     let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), &cache))?;
-    let layr = step("cargo build", || Layr::build(profile, None))?;
+    let docker = step("docker", || docker::provide(&cache).context("there is no docker"))?;
+    let layr = step("cargo build", || Layr::build(profile, Some(&docker)))?;
     let base = step("base", || base::provide(&layr, &cache))?;
     let work = tempfile::Builder::new().prefix("farm-").tempdir_in(&cache)?;
     let server = Server::start(testbed.repository())?;
@@ -67,6 +68,8 @@ pub fn measured(lockfile: &str, profile: Profile) -> Result<()> {
         Ok((start.elapsed(), said, zips(&folder.join("dist"))?))
     };
     let (_, _, expected) = step("bubblewrap", || run("here", &["--engine", "bwrap"]))?;
+    let (_, _, given) = step("docker", || run("docker", &["--engine", "docker"]))?;
+    ensure!(expected == given, "docker gives other layers: {given:?}, not {expected:?}");
     let farm = Cache::farm(&programs, Some(&base.rootfs()), N_WORKERS)?;
     let address = format!("grpc://{}", farm.address);
     let on_farm = |name: &str, further: &[&str]| -> Result<Asked> {
@@ -105,11 +108,14 @@ fn page(lockfile: &str, n_layers: usize, [there, again]: &[Asked; 2]) -> String 
         if n_layers == 1 { "The layer has".to_owned() } else { format!("All {n_layers} layers have") };
     format!(
         "{HEAD}\n`cargo xtask bench farm --measure {lockfile}` builds `lockfiles/{lockfile}.lock` ({} packages) by \
-         bubblewrap, and then by a farm on loopback of {N_WORKERS} workers, buildbox's, on the same two cores \
-         ({}). {layers} the same digest. What each job took beside its run:\n\n{}\n\
+         bubblewrap, by docker, and then by a farm on loopback of {N_WORKERS} workers, buildbox's, on the same two cores \
+         ({}). {layers} the same digest by all three. What each job took beside its run:\n\n{}\n\
          Two cores that compile do everything else late. So another machine, with an empty store, asks the same \
          farm for the same, one job after the other ({} in all). The farm remembers what came of each, and runs \
          none; what is left is what layr does itself, and the transfer:\n\n{}\n\
+         Files of sources are named while their tarballs are fetched, and unpacking them for a farm that lacks \
+         them is part of sending. What is brought is a file of the store for each file of a package, as with a \
+         build of this machine.\n\n\
          The fixed piece of work that is timed on all cores took {} before the one, and {} before the \
          other.",
         there.jobs.len(),
@@ -131,7 +137,7 @@ fn table(jobs: &[Parts]) -> String {
     };
     [
         "| part | median | of ten, nine below | most |\n|---|---|---|---|\n".to_owned(),
-        row("inputs unpacked, named and put together", &|parts| parts.prepared),
+        row("inputs put together", &|parts| parts.prepared),
         row("sent, as far as the farm lacked them", &|parts| parts.sent),
         row("in the queue, and made ready and kept by the worker", &|parts| parts.waited),
         row("brought and kept", &|parts| parts.brought),
