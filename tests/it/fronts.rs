@@ -46,12 +46,14 @@ pub(crate) const CAS: usize = 0;
 pub(crate) const CAPABILITIES: usize = 1;
 pub(crate) const OPERATIONS: usize = 2;
 pub(crate) const ACTION_CACHE: usize = 3;
+pub(crate) const BYTE_STREAM: usize = 4;
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "build.bazel.remote.execution.v2.ContentAddressableStorage",
     "build.bazel.remote.execution.v2.Capabilities",
     "google.longrunning.Operations",
     "build.bazel.remote.execution.v2.ActionCache",
+    "google.bytestream.ByteStream",
 ];
 
 impl<const N: usize> NamedService for Through<N> {

@@ -54,6 +54,7 @@ mod properties;
 mod publishing;
 mod loading;
 mod poisoning;
+mod queueing;
 mod real_packages;
 mod reports;
 mod requirements;
