@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{EngineError, First, Network, Root, Sandbox, Started};
 use crate::sys::interrupt::Interrupt;
@@ -143,8 +143,8 @@ impl Container {
     }
 
     pub(super) fn start(&self, sandbox: &Sandbox, log: &File) -> Result<Started, EngineError> {
-        static N_RUNS: AtomicU32 = AtomicU32::new(0);
-        let name = format!("layr-{}-{}", std::process::id(), N_RUNS.fetch_add(1, Ordering::Relaxed));
+        // By chance: layr may itself run in containers of one daemon, with the same process ids.
+        let name = format!("layr-{:016x}", RandomState::new().hash_one(std::process::id()));
         let running = self.command().args(self.arguments(sandbox, &name)).start_logged(log)?;
         Ok(Started { running, container: Some((self.clone(), name)) })
     }

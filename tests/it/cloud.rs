@@ -16,7 +16,7 @@ use crate::world::{Ran, World, ran};
 pub(crate) struct Cloud {
     pub(crate) world: World,
     pub(crate) proxy: Proxy,
-    python: PathBuf,
+    pub(crate) python: PathBuf,
 }
 
 pub(crate) const REGIONS: &str = "eu-central-1,us-east-1,ap-south-1";

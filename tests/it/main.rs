@@ -62,6 +62,7 @@ mod risks;
 mod rpm_bases;
 mod runtime;
 mod sandboxes;
+mod schedulers;
 mod serving;
 mod sharing;
 mod sources;

@@ -18,6 +18,7 @@ pub mod docker;
 pub mod dockerfiles;
 pub mod examples;
 pub mod interrupt;
+pub mod job_image;
 pub mod layr;
 pub mod library;
 pub mod load;

@@ -52,6 +52,9 @@ pub const RPMBUILD: Tool = Tool { program: "rpmbuild", packages: &["rpm"] };
 /// What CI runs of ours, held against its rules.
 pub const SHELLCHECK: Tool = Tool { program: "shellcheck", packages: &["shellcheck"] };
 
+/// What the scripts that hand jobs over read and write JSON with.
+pub const JQ: Tool = Tool { program: "jq", packages: &["jq"] };
+
 /// For the ELF files of arm64 that tests read and edit.
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
@@ -72,7 +75,7 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
 pub const FOR_TESTS: &[Tool] =
-    &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, NGINX, CHROMIUM, RPMBUILD, ARM64_COMPILER];
+    &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, JQ, NGINX, CHROMIUM, RPMBUILD, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {
