@@ -1,8 +1,10 @@
 //! The Remote Execution API by `tonic`: its capabilities, results and blobs. `stream` moves
-//! large blobs, `execution` runs jobs, `along` hears what they say meanwhile.
+//! large blobs, `execution` runs jobs on `lines` of their own, `along` hears what they say
+//! meanwhile.
 
 mod along;
 mod execution;
+mod lines;
 mod packed;
 mod stream;
 
@@ -23,6 +25,7 @@ use tonic::{Code, Request, Status};
 
 pub(super) use execution::{Order, Patience, execute};
 
+use self::lines::Lines;
 use super::RemoteError;
 use super::claim::blob;
 use super::server::{Network, Server};
@@ -37,6 +40,7 @@ pub(super) struct Grpc {
     headers: Headers,
     instance: String,
     connection: Mutex<Option<Arc<Connection>>>,
+    lines: Lines,
 }
 
 /// A channel, and what the server says that it can.
@@ -107,6 +111,7 @@ impl Grpc {
             headers: Headers(Arc::new(headers?)),
             instance: instance.to_owned(),
             connection: Mutex::default(),
+            lines: Lines::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use super::RemoteError;
@@ -47,7 +48,21 @@ pub(super) struct Network {
     interrupt: Interrupt,
     /// How long the other side may be silent.
     stall: Duration,
+    sending: Semaphore,
+    bringing: Semaphore,
 }
+
+/// Where bytes move.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    There,
+    Here,
+}
+
+/// Requests that move blobs at once, of all jobs together: of more, each would have so small a
+/// share of a slow line that the other side seemed silent.
+const MOST_SENDING: usize = 4;
+const MOST_BRINGING: usize = 16;
 
 /// How long an interrupt may go unnoticed.
 const TICK: Duration = Duration::from_millis(100);
@@ -63,7 +78,8 @@ impl Network {
             .enable_all()
             .build()
             .map_err(RemoteError::Runtime)?;
-        Ok(Self { runtime: Some(runtime), interrupt, stall })
+        let (sending, bringing) = (Semaphore::new(MOST_SENDING), Semaphore::new(MOST_BRINGING));
+        Ok(Self { runtime: Some(runtime), interrupt, stall, sending, bringing })
     }
 
     pub(super) fn stall(&self) -> Duration {
@@ -102,6 +118,23 @@ impl Network {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Waits until few others move blobs that way; the next may once the value is dropped.
+    pub(super) fn turn(&self, way: Way) -> Result<SemaphorePermit<'_>, RemoteError> {
+        const A_WHILE: Duration = Duration::from_hours(1);
+        let turns = match way {
+            Way::There => &self.sending,
+            Way::Here => &self.bringing,
+        };
+        loop {
+            match self.wait_for(A_WHILE, turns.acquire()) {
+                Ok(turn) => return turn.map_err(|_closed| RemoteError::Interrupted),
+                // Whoever holds one is bounded itself.
+                Err(RemoteError::Silent { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Waits for the other side's next word, as long as it may be silent and the user does

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::server::Way;
 use super::{Remote, RemoteError};
 use crate::model::Sha256Digest;
 use crate::store::{Blob, Parcel, Store};
 use crate::sys::hash::sha256;
 use crate::sys::threads::try_in_parallel;
 
-/// Requests at once.
+/// Requests at once, for one package.
 const N_AT_ONCE: usize = 4;
 /// Blobs of one request, at most.
 const MOST_TOGETHER: usize = 1000;
@@ -34,7 +35,7 @@ impl Remote {
                 }
                 Ok(())
             }
-            Batch::Alone(blob) => self.asking(|| {
+            Batch::Alone(blob) => self.in_turn(Way::Here, || {
                 let mut writer = store.blob_writer();
                 if self.server.read_large(*blob, &mut writer)?
                     && writer.finish()? != (blob.digest, blob.n_bytes)
@@ -52,7 +53,7 @@ impl Remote {
         let batches = self.batches(blobs.to_vec())?;
         let found = try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
             Batch::Together(blobs) => self.read(blobs),
-            Batch::Alone(blob) => self.asking(|| {
+            Batch::Alone(blob) => self.in_turn(Way::Here, || {
                 let mut bytes = Vec::new();
                 let is_there = self.server.read_large(*blob, &mut bytes)?;
                 if !is_there {
@@ -86,12 +87,12 @@ impl Remote {
     pub(super) fn send_missing(&self, missing: Vec<Blob>, from: &Parcel<'_>) -> Result<(), RemoteError> {
         let batches = self.batches(missing)?;
         try_in_parallel(N_AT_ONCE, &batches, |batch| match batch {
-            Batch::Together(blobs) => self.asking(|| {
+            Batch::Together(blobs) => self.in_turn(Way::There, || {
                 let with_bytes: Result<Vec<_>, RemoteError> =
                     blobs.iter().map(|blob| Ok((*blob, from.bytes(blob.digest)?))).collect();
                 self.server.write(with_bytes?)
             }),
-            Batch::Alone(blob) => self.asking(|| {
+            Batch::Alone(blob) => self.in_turn(Way::There, || {
                 let mut reader = from.reader(blob.digest)?;
                 self.server.write_large(*blob, &mut *reader)
             }),
@@ -101,11 +102,23 @@ impl Remote {
 
     /// Blobs that travel together, each what its name says.
     fn read(&self, blobs: &[Blob]) -> Result<Vec<(Blob, Vec<u8>)>, RemoteError> {
-        let read = self.asking(|| self.server.read(blobs))?;
+        let read = self.in_turn(Way::Here, || self.server.read(blobs))?;
         for (blob, bytes) in &read {
             check(*blob, bytes)?;
         }
         Ok(read)
+    }
+
+    /// [`Remote::asking`] for what moves blobs.
+    fn in_turn<T>(
+        &self,
+        way: Way,
+        mut attempt: impl FnMut() -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
+        self.asking(|| {
+            let _turn = self.network.turn(way)?;
+            attempt()
+        })
     }
 
     fn batches(&self, blobs: Vec<Blob>) -> Result<Vec<Batch>, RemoteError> {

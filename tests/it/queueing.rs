@@ -2,7 +2,10 @@
 //! stands before buildbox's that holds all jobs in its queue until as many are there as will
 //! come, and then lets them fail.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
@@ -12,6 +15,9 @@ use prost::Message;
 use reapi::execution_server::{Execution, ExecutionServer};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
@@ -20,34 +26,43 @@ use crate::fronts::{self, Answers, BYTE_STREAM, CAPABILITIES, CAS, OPERATIONS, T
 use crate::sharing::Place;
 use crate::world::{SourcePackage, World};
 
+/// Streams on one connection: what many servers and proxies allow.
+const MOST_STREAMS: u32 = 100;
 /// What `--jobs` is with a farm, where it is not given.
 const MOST_AT_ONCE: usize = 200;
 const N_PACKAGES: usize = MOST_AT_ONCE + 40;
 
-/// A queue that nothing leaves until it is full.
-#[derive(Clone)]
-struct Queue {
-    /// Jobs that have come, altogether and less those that have ended.
-    n_come: Arc<watch::Sender<usize>>,
-    n_there: Arc<watch::Sender<usize>>,
-    most: Arc<watch::Sender<usize>>,
-}
+/// How many are there, have been at once, and have come at all.
+#[derive(Clone, Default)]
+struct Count(Arc<watch::Sender<[usize; 3]>>);
 
-impl Queue {
-    fn new() -> Self {
-        let zero = || Arc::new(watch::Sender::new(0));
-        Self { n_come: zero(), n_there: zero(), most: zero() }
+impl Count {
+    fn one_more(&self) {
+        self.0.send_modify(|[there, most, all]| {
+            *there += 1;
+            (*most, *all) = (*most.max(there), *all + 1);
+        });
     }
 
+    fn one_less(&self) {
+        self.0.send_modify(|[there, ..]| *there -= 1);
+    }
+}
+
+/// A queue that nothing leaves until it is full.
+#[derive(Clone, Default)]
+struct Queue(Count);
+
+impl Queue {
     /// Waits until it is full, or has not been filled within a minute, or there are no more to
     /// come.
     async fn leave(self, action: reapi::Digest) -> Result<Operation, Status> {
-        let mut most = self.most.subscribe();
-        let full = most.wait_for(|most| *most >= MOST_AT_ONCE);
+        let mut count = self.0.0.subscribe();
+        let full = count.wait_for(|[_, most, _]| *most >= MOST_AT_ONCE);
         _ = tokio::time::timeout(Duration::from_mins(1), full).await;
         // Long enough for one more to come, were there room for it.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        self.n_there.send_modify(|there| *there -= 1);
+        self.0.one_less();
         let result = reapi::ActionResult {
             exit_code: 1,
             stderr_raw: b"the queue is closed\n".to_vec(),
@@ -71,10 +86,7 @@ impl Execution for Queue {
         request: Request<reapi::ExecuteRequest>,
     ) -> Result<Response<Self::ExecuteStream>, Status> {
         let action = request.into_inner().action_digest.unwrap();
-        self.n_come.send_modify(|come| *come += 1);
-        self.n_there.send_modify(|there| *there += 1);
-        let there = *self.n_there.borrow();
-        self.most.send_modify(|most| *most = there.max(*most));
+        self.0.one_more();
         let queued = Operation { name: action.hash.clone(), ..Default::default() };
         let (queue, first) = (self.clone(), tokio_stream::once(Ok(queued)));
         let last = tokio_stream::once(()).then(move |()| queue.clone().leave(action.clone()));
@@ -89,19 +101,54 @@ impl Execution for Queue {
     }
 }
 
+/// A slow way for blobs, on which those that are sent together are counted.
+#[derive(Clone)]
+struct Slow(Through<CAS>, Count);
+
+impl NamedService for Slow {
+    const NAME: &'static str = Through::<CAS>::NAME;
+}
+
+impl Service<http::Request<Body>> for Slow {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if !request.uri().path().ends_with("/BatchUpdateBlobs") {
+            return self.0.call(request);
+        }
+        self.1.one_more();
+        let (count, answer) = (self.1.clone(), self.0.call(request));
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let answer = answer.await;
+            count.one_less();
+            answer
+        })
+    }
+}
+
 #[test]
 fn two_hundred_jobs_wait_at_a_farm_at_once_and_all_others_after_them() {
     let Some((farm, _)) = farm() else { return };
-    let queue = Queue::new();
+    let (queue, sent) = (Queue::default(), Count::default());
     let front = fronts::Front::before(farm.address, |farm| {
         Server::builder()
+            .max_concurrent_streams(MOST_STREAMS)
             .add_service(ExecutionServer::new(queue.clone()))
             .add_service(Through::<BYTE_STREAM>(farm.clone()))
-            .add_service(Through::<CAS>(farm.clone()))
+            .add_service(Slow(Through(farm.clone()), sent.clone()))
             .add_service(Through::<CAPABILITIES>(farm.clone()))
             .add_service(Through::<OPERATIONS>(farm))
     });
     let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", front.address));
+    // Two hundred threads share the cores of this machine with all other stories.
+    let place = place.with("LAYR_HTTP_TIMEOUT", "60");
     let world = World::new();
     let names: Vec<String> = (0..N_PACKAGES).map(|at| format!("light{at}")).collect();
     for name in &names {
@@ -109,8 +156,10 @@ fn two_hundred_jobs_wait_at_a_farm_at_once_and_all_others_after_them() {
     }
     world.lock(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let failed = build(&world, &place);
-    assert_eq!(*queue.most.borrow(), MOST_AT_ONCE);
-    assert_eq!((*queue.n_come.borrow(), *queue.n_there.borrow()), (N_PACKAGES, 0));
+    assert_eq!(*queue.0.0.borrow(), [0, MOST_AT_ONCE, N_PACKAGES]);
+    let [_, most_at_once, all] = *sent.0.borrow();
+    assert!(all >= N_PACKAGES, "each has files of its own");
+    assert!(most_at_once <= 4, "so many were sent at once that each was slow: {most_at_once}");
     for name in [&names[0], &names[N_PACKAGES - 1]] {
         failed.failed(13, &[name, "the queue is closed"]);
     }

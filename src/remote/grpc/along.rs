@@ -12,8 +12,9 @@ use bazel_remote_apis::google::bytestream::ReadRequest;
 use bazel_remote_apis::google::bytestream::byte_stream_client::ByteStreamClient;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tonic::transport::Channel;
 
-use super::{Connection, Grpc, Service};
+use super::{Grpc, Service};
 
 /// Of one job: two, and two more for each worker that is lost.
 const MOST_STREAMS: usize = 20;
@@ -33,8 +34,8 @@ pub(super) struct Along<'a> {
 }
 
 impl<'a> Along<'a> {
-    pub(super) fn new(grpc: &'a Grpc, connection: &Connection, log: &'a File) -> Self {
-        let client = ByteStreamClient::new(grpc.service(&connection.channel));
+    pub(super) fn new(grpc: &'a Grpc, line: &Channel, log: &'a File) -> Self {
+        let client = ByteStreamClient::new(grpc.service(line));
         Self { grpc, client, log, readers: BTreeMap::new() }
     }
 

@@ -63,12 +63,13 @@ pub(in crate::remote) fn execute(grpc: &Grpc, order: Order<'_>) -> Result<reapi:
 /// The result, and whether it is one that the server had before.
 fn executed(grpc: &Grpc, order: Order<'_>) -> Result<(reapi::ActionResult, bool), RemoteError> {
     let connection = grpc.connection()?;
+    let line = grpc.lines.take(&grpc.endpoint, &grpc.network)?;
     let mut execution = Execution {
         grpc,
-        client: ExecutionClient::new(grpc.service(&connection.channel)),
+        client: ExecutionClient::new(grpc.service(&line)),
         order,
         clock: Clock::new(order.patience),
-        along: Along::new(grpc, &connection, order.log),
+        along: Along::new(grpc, &line, order.log),
         name: String::new(),
         stream: None,
         n_begun: 0,
