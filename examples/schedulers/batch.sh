@@ -50,7 +50,7 @@ ask() {
 
 # Ends where the last answer says that the job has.
 look() {
-    said=$(grep "^$job" "$shared/answer" 2>/dev/null) || said=
+    said=$(grep "^${job}[[:space:]]" "$shared/answer" 2>/dev/null) || said=
     case $(printf %s "$said" | cut -f 2) in
     SUCCEEDED) exit 0 ;;
     FAILED)

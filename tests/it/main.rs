@@ -46,6 +46,7 @@ mod imports;
 mod interruptions;
 mod joint_plans;
 mod invoke;
+mod kubernetes;
 mod listening;
 mod lockfiles;
 mod places;

@@ -1,5 +1,5 @@
 //! Builds as jobs of schedulers that run containers, by the scripts of examples/schedulers:
-//! of AWS Batch, as moto has it.
+//! of AWS Batch, as moto has it. `kubernetes` does the same with Jobs of Kubernetes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,17 +14,17 @@ use crate::processes::{is_sleeping, wait_until};
 use crate::sharing::counts;
 use crate::world::{Ran, SourcePackage, World, base, ran, repository, zips};
 
-fn examples() -> PathBuf {
+pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/schedulers")
 }
 
-fn example(name: &str) -> Value {
+pub(crate) fn example(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(examples().join(name)).unwrap()).unwrap()
 }
 
 #[test]
 fn the_linter_has_nothing_to_say_about_the_scripts() {
-    let scripts = ["batch.sh"].map(|script| examples().join(script));
+    let scripts = ["batch.sh", "kube.sh"].map(|script| examples().join(script));
     let Ok(output) = Command::new("shellcheck").args(scripts).output() else {
         return eprintln!("SKIPPED: there is no shellcheck");
     };
@@ -32,21 +32,17 @@ fn the_linter_has_nothing_to_say_about_the_scripts() {
 }
 
 /// A folder of this machine that jobs have at the same path.
-struct Shared {
-    path: PathBuf,
-    is_written: bool,
+pub(crate) struct Shared {
+    pub(crate) path: PathBuf,
+    pub(crate) is_written: bool,
 }
 
-/// What a job needs of this machine: the store, the base, layr, and the Docker daemon, which
-/// makes its sandboxes.
-fn shared(world: &World, base: &Path) -> Vec<Shared> {
+/// What a job needs of this machine: the store, the base, and layr.
+pub(crate) fn shared(world: &World, base: &Path) -> Vec<Shared> {
     std::fs::create_dir_all(world.path("store")).unwrap();
     let layr = Path::new(env!("CARGO_BIN_EXE_layr")).parent().unwrap();
-    let socket = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let socket = PathBuf::from(socket.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"));
     let read = |path: &Path| Shared { path: path.to_owned(), is_written: false };
-    let written = |path: PathBuf| Shared { path, is_written: true };
-    vec![read(base), read(layr), written(socket), written(world.path("store"))]
+    vec![read(base), read(layr), Shared { path: world.path("store"), is_written: true }]
 }
 
 /// AWS with a queue and a job definition, and a project whose packages are jobs there.
@@ -69,7 +65,8 @@ impl Batch {
         }
         let mut cloud = Cloud::new()?;
         cloud.world = world;
-        let image = JobImage::make(Path::new(env!("CARGO_BIN_EXE_layr"))).unwrap()?;
+        let image =
+            JobImage::make(Path::new(env!("CARGO_BIN_EXE_layr"))).unwrap().filter(JobImage::has_network)?;
         let batch = Self { cloud, base, image };
         batch.cloud.world.write("project/definition.json", batch.definition(name).to_string());
         let trust = r#"{"Version":"2012-10-17","Statement":[]}"#;
@@ -102,7 +99,10 @@ impl Batch {
             let variable = json!({ "name": name, "value": value });
             container["environment"].as_array_mut().unwrap().push(variable);
         }
-        let folders = shared(&self.cloud.world, &self.base);
+        let mut folders = shared(&self.cloud.world, &self.base);
+        // What makes sandboxes: the Docker daemon of the job's machine.
+        let socket = PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"));
+        folders.push(Shared { path: socket, is_written: true });
         let volumes = folders.iter().enumerate();
         container["volumes"] = volumes
             .map(|(at, folder)| json!({ "name": format!("v{at}"), "host": { "sourcePath": folder.path } }))
@@ -148,7 +148,7 @@ impl Batch {
 
 /// Real packages, one of which has a dot in its name, in the tests' order of needing one
 /// another.
-fn tiny() -> Option<World> {
+pub(crate) fn tiny() -> Option<World> {
     let world = World::with_repository(&repository()?);
     let lockfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("lockfiles/tiny.lock");
     std::fs::copy(lockfile, world.path("project/renv.lock")).unwrap();
@@ -180,7 +180,7 @@ fn a_package_that_fails_in_a_job_of_batch_fails_with_its_log() {
 }
 
 /// A project whose one package takes longer than anybody waits.
-fn slow(seconds: &str) -> World {
+pub(crate) fn slow(seconds: &str) -> World {
     let world = World::new();
     let configure = format!("#!/bin/sh\nexec sleep {seconds}\n");
     world.publish(&SourcePackage::new("slow.one", &[]).file("configure", configure));

@@ -19,8 +19,7 @@ pub struct JobImage {
 const PROGRAMS: [&str; 5] = ["sh", "sleep", "bwrap", "docker", "env"];
 
 impl JobImage {
-    /// `None`, said aloud, where no Docker daemon answers, or where it cannot start containers
-    /// with the network that others give them.
+    /// `None`, said aloud, where no Docker daemon answers.
     ///
     /// # Errors
     ///
@@ -42,6 +41,7 @@ impl JobImage {
         let image = Self { tag: format!("layr-job:{}-{number}", std::process::id()) };
         let mut tar = Command::new("tar");
         tar.args(["--create", "--dereference", "--absolute-names", "--hard-dereference"]).args(&files);
+        tar.args(["--no-recursion", "/tmp"]);
         let mut tar = tar.stdout(Stdio::piped()).spawn()?;
         let mut import = Command::new("docker");
         import.args(["import", "-", &image.tag]).stdout(Stdio::null());
@@ -49,12 +49,18 @@ impl JobImage {
         drop(import); // or tar waits for it to read on
         tar.wait()?;
         made?;
-        let host = "--add-host=host.docker.internal:host-gateway";
-        if !run::succeeds(Command::new("docker").args(["run", "--rm", host, &image.tag, "sh", "-c", ":"])) {
-            eprintln!("SKIPPED: the Docker daemon runs no containers that have a network");
-            return Ok(None);
-        }
         Ok(Some(image))
+    }
+
+    /// Whether containers can have a network; said aloud where they cannot.
+    pub fn has_network(&self) -> bool {
+        let host = "--add-host=host.docker.internal:host-gateway";
+        let has =
+            run::succeeds(Command::new("docker").args(["run", "--rm", host, &self.tag, "sh", "-c", ":"]));
+        if !has {
+            eprintln!("SKIPPED: the Docker daemon runs no containers that have a network");
+        }
+        has
     }
 
     /// The containers of it that are there, running or not.

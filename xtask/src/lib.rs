@@ -19,6 +19,7 @@ pub mod dockerfiles;
 pub mod examples;
 pub mod interrupt;
 pub mod job_image;
+pub mod kubernetes;
 pub mod layr;
 pub mod library;
 pub mod load;

@@ -13,6 +13,7 @@ use crate::{pypi, run, tools};
 const CLOUD_TOOLS: &str = include_str!("../peers/requirements.txt");
 const BOM_READERS: &str = include_str!("../peers/bom-readers.txt");
 const BUILDGRID: &str = include_str!("../peers/buildgrid.txt");
+const KUBERNETES: &str = include_str!("../peers/kubernetes.txt");
 const PACKAGE_JSON: &str = include_str!("../peers/package.json");
 
 /// The `bin` folder of a Python environment with moto, the AWS CLI, cfn-lint and the SAM
@@ -25,6 +26,11 @@ pub fn python(cache: &Path) -> Result<PathBuf> {
 /// versions of the same packages.
 pub fn bom_readers(cache: &Path) -> Result<PathBuf> {
     environment(cache, "bom-readers", BOM_READERS)
+}
+
+/// The same of one with Kubernetes' schemas.
+pub fn kubernetes(cache: &Path) -> Result<PathBuf> {
+    environment(cache, "kubernetes", KUBERNETES)
 }
 
 /// PostgreSQL's programs, without which BuildGrid schedules nothing. Their package is for

@@ -64,6 +64,7 @@ impl Peers {
         step("tools", || tools::provide(TOOLS.concat().as_slice()))?;
         let python = step("python", || peers::python(cache))?;
         let bom_readers = step("readers of bills", || peers::bom_readers(cache))?;
+        let kubernetes = step("Kubernetes' schemas", || peers::kubernetes(cache))?;
         let node = step("node", || peers::node(cache))?;
         let testbed = step("testbed", || testbed::make(&paths::workspace().join("lockfiles"), cache))?;
         let are_dockerfiles_fine = step("dockerfiles", || dockerfiles::lint(cache)).is_ok();
@@ -78,6 +79,7 @@ impl Peers {
             ("LAYR_TEST_ROOT", root.into()),
             ("LAYR_TEST_PYTHON", python.into()),
             ("LAYR_TEST_BOM_READERS", bom_readers.into()),
+            ("LAYR_TEST_KUBERNETES", kubernetes.into()),
         ];
         let browser = tools::find(tools::CHROMIUM.program);
         for_tests.extend(browser.map(|browser| ("LAYR_TEST_BROWSER", browser.into())));

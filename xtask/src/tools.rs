@@ -55,6 +55,9 @@ pub const SHELLCHECK: Tool = Tool { program: "shellcheck", packages: &["shellche
 /// What the scripts that hand jobs over read and write JSON with.
 pub const JQ: Tool = Tool { program: "jq", packages: &["jq"] };
 
+/// Hands jobs to Kubernetes.
+pub const KUBECTL: Tool = Tool { program: "kubectl", packages: &["kubernetes-client"] };
+
 /// For the ELF files of arm64 that tests read and edit.
 pub const ARM64_COMPILER: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", packages: &["gcc-aarch64-linux-gnu"] };
@@ -75,7 +78,7 @@ pub const FOR_TESTBED: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING];
 pub const FOR_BUILDS: &[Tool] = &[CURL, XZ, GPGV, DEBIAN_KEYRING, UNZIP, MMDEBSTRAP, BWRAP, DOCKER, DOCKERD];
 /// What the tests need on top of that.
 pub const FOR_TESTS: &[Tool] =
-    &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, JQ, NGINX, CHROMIUM, RPMBUILD, ARM64_COMPILER];
+    &[GIT, TINYPROXY, OPENSSL, SHELLCHECK, JQ, KUBECTL, NGINX, CHROMIUM, RPMBUILD, ARM64_COMPILER];
 
 /// Sees to it that `tools` are there, as far as it may.
 pub fn provide(tools: &[Tool]) -> Result<()> {
