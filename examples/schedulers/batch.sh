@@ -36,7 +36,11 @@ exec 3<&0
     call terminate-job --job-id "$job" --reason "layr does not wait any more"
 } >/dev/null 2>&1 &
 watcher=$!
-trap 'kill "$watcher" 2>/dev/null; rm -f "$shared/jobs/$job"' EXIT
+end() {
+    kill "$watcher" 2>/dev/null || :
+    rm -f "$shared/jobs/$job"
+    exit "$1"
+}
 
 # Asks for all jobs that somebody waited for within the last minutes, a hundred at a time.
 ask() {
@@ -52,10 +56,10 @@ ask() {
 look() {
     said=$(grep "^${job}[[:space:]]" "$shared/answer" 2>/dev/null) || said=
     case $(printf %s "$said" | cut -f 2) in
-    SUCCEEDED) exit 0 ;;
+    SUCCEEDED) end 0 ;;
     FAILED)
         printf 'job %s\n' "$said"
-        exit 1
+        end 1
         ;;
     "") n_unseen=$((n_unseen + 1)) ;;
     *) n_unseen=0 ;;
@@ -63,7 +67,7 @@ look() {
     if [ "$n_unseen" -ge 24 ]; then
         printf 'AWS Batch does not tell of job %s any more\n' "$job"
         cat "$shared/error"
-        exit 1
+        end 1
     fi
 }
 

@@ -33,7 +33,10 @@ exec 3<&0
     call delete job "$job" --wait=false
 } >/dev/null 2>&1 &
 watcher=$!
-trap 'kill "$watcher" 2>/dev/null' EXIT
+end() {
+    kill "$watcher" 2>/dev/null || :
+    exit "$1"
+}
 
 # Name and last condition of each Job, and why it has failed.
 ask() {
@@ -51,11 +54,11 @@ look() {
     case $(printf %s "$said" | cut -f 2) in
     Complete)
         call delete job "$job" --wait=false || :
-        exit 0
+        end 0
         ;;
     Failed)
         printf 'job %s\n' "$said"
-        exit 1
+        end 1
         ;;
     "") n_unseen=$((n_unseen + 1)) ;;
     *) n_unseen=0 ;;
@@ -63,7 +66,7 @@ look() {
     if [ "$n_unseen" -ge 24 ]; then
         printf 'Kubernetes does not tell of job %s any more\n' "$job"
         cat "$shared/error"
-        exit 1
+        end 1
     fi
 }
 

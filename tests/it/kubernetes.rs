@@ -1,6 +1,7 @@
 //! Builds as Jobs of Kubernetes, by the script of examples/schedulers and the real kubectl. The
 //! server is a small one of our own; bubblewrap makes the sandboxes in the pods.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -122,10 +123,11 @@ fn a_package_that_fails_in_a_job_of_kubernetes_fails_with_its_log_and_the_job_st
 #[test]
 fn a_job_of_kubernetes_is_deleted_when_nobody_waits_any_more() {
     let Some(cluster) = Cluster::new(slow("7821")) else { return };
-    let mut child = cluster.command().spawn().unwrap();
+    // As a terminal does on Ctrl-C: all that layr has started hears of it, too.
+    let mut child = cluster.command().process_group(0).spawn().unwrap();
     wait_until("the job runs", || is_sleeping("7821"));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    ran(Command::new("kill").args(["-INT", "--", &format!("-{}", child.id())])).succeeded();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     wait_until("the job is gone", || !is_sleeping("7821"));
     wait_until("Kubernetes has no job", || cluster.jobs().is_empty());
     cluster.leaves_no_pod();
