@@ -11,8 +11,8 @@ use super::one::{Installed, Job, Purpose, Source};
 use super::workshop::FarmGround;
 use super::{BuildError, Site, recipe};
 use crate::fetch::{self, Sources};
-use crate::model::TreeDigest;
-use crate::remote::{self, Farm, RemoteError};
+use crate::model::{TreeDigest, human_bytes};
+use crate::remote::{self, Farm, RemoteError, Said};
 use crate::report::{Event, FarmParts};
 use crate::store::{BaseTreeRecord, Entry, EntryKind, Kind, Mount, Parcel, Store, StoreError};
 use crate::sys::fs;
@@ -156,7 +156,7 @@ impl Job<'_> {
             Err(RemoteError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(BuildError::Farm(Box::new(error))),
         };
-        write_log(log, &ended.log).map_err(StoreError::Write)?;
+        write_log(log, &ended.said).map_err(StoreError::Write)?;
         let tree = match (ended.exit_code, ended.output) {
             (0, Some(installed)) => without_help(installed, store)?,
             (0, None) => Err(Reason::NoPackage),
@@ -203,13 +203,16 @@ impl Job<'_> {
 }
 
 /// All that a job has said, in the place of what was heard of it while it ran.
-fn write_log(mut log: &File, said: &[u8]) -> io::Result<()> {
-    if said.is_empty() {
-        return Ok(());
+fn write_log(mut log: &File, said: &Said) -> io::Result<()> {
+    match said {
+        Said::All(said) if said.is_empty() => Ok(()),
+        Said::All(said) => {
+            log.set_len(0)?;
+            log.rewind()?;
+            log.write_all(said)
+        }
+        Said::TooMuch(n_bytes) => writeln!(log, "(the log has {}, and is left there)", human_bytes(*n_bytes)),
     }
-    log.set_len(0)?;
-    log.rewind()?;
-    log.write_all(said)
 }
 
 /// What the installer has no flag for leaving out.

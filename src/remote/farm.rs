@@ -15,6 +15,7 @@ use prost::Message;
 use super::claim::blob;
 use super::grpc::{self, Grpc, Order, Patience};
 use super::server::Network;
+use super::shared::{MOST_MESSAGE_BYTES, MOST_TREE_BYTES};
 use super::{Address, Remote, RemoteError, Settings};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::store::{Blob, IncomingTree, Parcel, Store};
@@ -46,8 +47,8 @@ pub struct Job<'a> {
     pub limit: Duration,
     /// Whether it is run also where the farm remembers what came of it.
     pub anew: bool,
-    /// Takes what it says while it runs, where the server lets that be heard. All of it is in
-    /// [`Ended`] once more.
+    /// Takes what it says while it runs, where the server lets that be heard. [`Ended`] has it
+    /// once more.
     pub log: &'a File,
 }
 
@@ -60,10 +61,21 @@ pub struct Ended {
     /// Until the farm had all of it, and from then until it had ended.
     pub sent: Duration,
     pub away: Duration,
-    pub log: Vec<u8>,
+    pub said: Said,
     /// `None` where it left no such folder.
     pub output: Option<TreeDigest>,
 }
+
+/// What a job has said.
+#[derive(Debug)]
+pub enum Said {
+    All(Vec<u8>),
+    /// More than a log may have: so many bytes.
+    TooMuch(u64),
+}
+
+/// Of a log.
+const MOST_LOG_BYTES: u64 = 64 << 20;
 
 impl Farm {
     /// `platform` are the properties by which the server chooses a worker, `patience` is for
@@ -140,17 +152,14 @@ impl Farm {
             result => result?,
         };
         let away = started.elapsed().saturating_sub(sent);
-        let log = [
-            self.text(&result.stdout_raw, result.stdout_digest.as_ref())?,
-            self.text(&result.stderr_raw, result.stderr_digest.as_ref())?,
-        ];
+        let said = self.said(&result)?;
         let directory = result.output_directories.iter().find(|directory| directory.path == job.output);
         let output = match directory.and_then(|directory| blob(directory.tree_digest.as_ref()?)) {
             Some(message) => Some(self.bring(message, store)?),
             None => None,
         };
         let on_worker = result.execution_metadata.as_ref().and_then(ran_for);
-        Ok(Ended { exit_code: result.exit_code, on_worker, sent, away, log: log.concat(), output })
+        Ok(Ended { exit_code: result.exit_code, on_worker, sent, away, said, output })
     }
 
     fn command(&self, job: &Job<'_>) -> reapi::Command {
@@ -185,17 +194,42 @@ impl Farm {
         Ok(())
     }
 
-    fn text(&self, inline: &[u8], digest: Option<&reapi::Digest>) -> Result<Vec<u8>, RemoteError> {
-        let Some(kept) = digest.and_then(blob).filter(|blob| inline.is_empty() && blob.n_bytes > 0) else {
-            return Ok(inline.to_vec());
+    /// What comes with the result, or else lies where it says.
+    fn said(&self, result: &reapi::ActionResult) -> Result<Said, RemoteError> {
+        let kept = |inline: &[u8], digest: Option<&reapi::Digest>| {
+            digest.and_then(blob).filter(|blob| inline.is_empty() && blob.n_bytes > 0)
         };
-        Ok(self.remote.bytes_of(&[kept])?.remove(&kept.digest).unwrap_or_default())
+        let reapi::ActionResult { stdout_raw, stderr_raw, stdout_digest, stderr_digest, .. } = result;
+        let parts = [(stdout_raw, stdout_digest), (stderr_raw, stderr_digest)];
+        let kept = parts.map(|(inline, digest)| (inline, kept(inline, digest.as_ref())));
+        let n_bytes = kept.iter().fold(0_u64, |sum, (inline, kept)| {
+            sum.saturating_add(kept.map_or(inline.len() as u64, |kept| kept.n_bytes))
+        });
+        if n_bytes > MOST_LOG_BYTES {
+            return Ok(Said::TooMuch(n_bytes));
+        }
+        let mut said = Vec::new();
+        for (inline, kept) in kept {
+            match kept {
+                None => said.extend_from_slice(inline),
+                Some(kept) => {
+                    said.extend(self.remote.bytes_of(&[kept])?.remove(&kept.digest).unwrap_or_default());
+                }
+            }
+        }
+        Ok(Said::All(said))
     }
 
     fn bring(&self, message: Blob, store: &Store) -> Result<TreeDigest, RemoteError> {
+        if message.n_bytes > MOST_MESSAGE_BYTES {
+            return Err(RemoteError::TooLarge { digest: message.digest, limit: MOST_MESSAGE_BYTES });
+        }
         let lost = || RemoteError::WrongBytes { digest: message.digest };
         let bytes = self.remote.bytes_of(&[message])?.remove(&message.digest).ok_or_else(lost)?;
         let tree = IncomingTree::read(&bytes, None).map_err(|flaw| RemoteError::Tree { flaw })?;
+        if tree.unzipped_bytes > MOST_TREE_BYTES {
+            return Err(RemoteError::TooLarge { digest: tree.root.0, limit: MOST_TREE_BYTES });
+        }
         self.remote.bring_blobs(&tree.files, store)?;
         if let Some(lacking) = tree.files.iter().find(|blob| !store.has(**blob)) {
             return Err(RemoteError::WrongBytes { digest: lacking.digest });

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use address::{Address, InvalidAddress};
 pub use claim::{Claim, Refusal};
 pub use error::RemoteError;
-pub use farm::{Ended, Farm, Job};
+pub use farm::{Ended, Farm, Job, Said};
 pub use notes::Reservation;
 pub use settings::{Access, Settings, Tls};
 pub use shared::{Shared, Stats, sharing};

@@ -45,9 +45,9 @@ const N_ASKED: usize = 16;
 /// Builds that are sent at once.
 const N_SENT: usize = 4;
 /// A package's folders; thousands of files need less than a megabyte.
-const MOST_MESSAGE_BYTES: u64 = 16 << 20;
+pub(super) const MOST_MESSAGE_BYTES: u64 = 16 << 20;
 /// All files of a package: Lambda takes an eighth of it.
-const MOST_TREE_BYTES: u64 = 2 << 30;
+pub(super) const MOST_TREE_BYTES: u64 = 2 << 30;
 
 /// Does `work` with the cache, if there is one, and then waits until what was built is there
 /// as well.

@@ -47,6 +47,8 @@ pub(crate) enum Lie {
     Plain,
     /// The server speaks no zstd, and does not stop.
     EndlessPlain,
+    /// The same without a byte.
+    EndlessNothing,
 }
 
 /// The running server; it ends with the value.
@@ -104,7 +106,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 /// What is given for a file.
 fn told(lie: Lie, mut bytes: Vec<u8>) -> Vec<u8> {
     match lie {
-        Lie::None | Lie::Endless | Lie::EndlessPlain => packed(&bytes),
+        Lie::None | Lie::Endless | Lie::EndlessPlain | Lie::EndlessNothing => packed(&bytes),
         Lie::Bomb => packed(&vec![0; 64 << 20]).repeat(16),
         Lie::Window => {
             let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
@@ -140,7 +142,7 @@ impl Capabilities for Gate {
         request: Request<reapi::GetCapabilitiesRequest>,
     ) -> Result<Response<reapi::ServerCapabilities>, Status> {
         let mut answer = CapabilitiesClient::new(self.channel.clone()).get_capabilities(request).await?;
-        if self.lie() != Lie::EndlessPlain {
+        if !matches!(self.lie(), Lie::EndlessPlain | Lie::EndlessNothing) {
             let cache = answer.get_mut().cache_capabilities.as_mut().unwrap();
             cache.supported_compressors = vec![ZSTD];
             cache.supported_batch_update_compressors = vec![ZSTD];
@@ -248,6 +250,9 @@ impl ByteStream for Gate {
         };
         if self.lie() == Lie::EndlessPlain {
             return endless(vec![0; 64 << 10]);
+        }
+        if self.lie() == Lie::EndlessNothing {
+            return endless(Vec::new());
         }
         if self.lie() == Lie::Endless {
             return endless(packed(&[]).repeat(1000));

@@ -17,6 +17,7 @@ mod bad_inputs;
 mod bad_tarballs;
 mod bases;
 mod binaries;
+mod boasting;
 mod boms;
 mod browser;
 mod buildgrid;

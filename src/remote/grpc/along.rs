@@ -73,6 +73,7 @@ async fn read(mut client: ByteStreamClient<Service>, name: String, mut log: File
             let mut stream = answer.into_inner();
             loop {
                 match stream.message().await {
+                    Ok(Some(chunk)) if chunk.data.is_empty() => break,
                     Ok(Some(chunk)) => {
                         at += chunk.data.len() as u64;
                         if at > MOST_BYTES || log.write_all(&chunk.data).is_err() {

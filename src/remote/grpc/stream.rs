@@ -17,6 +17,8 @@ use crate::store::{Blob, StoreError};
 const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks that were read and not sent yet.
 const N_WAITING: usize = 4;
+/// Chunks without a byte, one after the other: with more of them, a stream need never end.
+const MOST_EMPTY: u32 = 100;
 
 /// Whether the server has it.
 pub(super) fn read(
@@ -50,12 +52,17 @@ pub(super) fn read(
     } else {
         to
     };
+    let mut n_empty = 0;
     let mut left = if connection.reads_zstd { packed::most_bytes(blob) } else { blob.n_bytes };
     loop {
         match grpc.network.wait(stream.message())? {
             Ok(Some(chunk)) => {
                 let wrong = RemoteError::WrongBytes { digest: blob.digest };
                 left = left.checked_sub(chunk.data.len() as u64).ok_or(wrong)?;
+                n_empty = if chunk.data.is_empty() { n_empty + 1 } else { 0 };
+                if n_empty > MOST_EMPTY {
+                    return Err(RemoteError::Broken { detail: "it went on without a byte".to_owned() });
+                }
                 to.write_all(&chunk.data).map_err(failed)?;
             }
             Ok(None) => break,
