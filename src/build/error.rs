@@ -134,7 +134,10 @@ impl BuildError {
             Self::Store(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Path(error) => error.hint(),
-            Self::Farm(error) => error.hint(),
+            Self::Farm(error) => error.hint().or_else(|| {
+                let hint = "build here with `--engine auto`, or have this machine build what the farm does not: `fallback = true` in [farm] of layr.toml";
+                Some(hint.to_owned())
+            }),
             Self::FarmNeedsFolder { .. } => Some(
                 "let workers run in it (`farm.base = \"worker\"`), or take a base that is a folder"
                     .to_owned(),
