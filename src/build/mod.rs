@@ -39,7 +39,7 @@ use crate::model::{BuildKey, PackageId, Sha256Digest, TreeDigest};
 use crate::remote::Shared;
 use crate::report::{Event, Report, Stage};
 use crate::resolve::Graph;
-use crate::store::{BuildRecord, Kind, Store};
+use crate::store::{BuildRecord, Kind, Store, StoreError};
 use crate::sys::interrupt::Interrupt;
 use awaited::Awaited;
 use key::Inputs;
@@ -58,13 +58,23 @@ pub enum Venue<'a> {
     Jobs(&'a Scheduler),
 }
 
+/// What this machine builds where others do the most of it.
+#[derive(Clone, Copy)]
+pub struct Instead<'a> {
+    pub engine: &'a Engine,
+    /// Whether that is what the others lose.
+    pub lost: bool,
+    /// What takes less, while there is a core for it.
+    pub light: Duration,
+}
+
 /// Where builds happen.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     pub store: &'a Store,
     pub venue: Venue<'a>,
-    /// Builds here what a farm or a scheduler does not.
-    pub instead: Option<&'a Engine>,
+    /// What this machine builds in the stead of a farm or a scheduler.
+    pub instead: Option<Instead<'a>>,
     pub base: &'a Base,
     pub report: &'a dyn Report,
     pub interrupt: &'a Interrupt,
@@ -203,10 +213,7 @@ impl Run<'_> {
     fn schedule(&self, needed: &BTreeSet<usize>) -> Result<Schedule, BuildError> {
         let mut estimates = BTreeMap::new();
         for at in needed {
-            let name = self.keys.graph.nodes[*at].id.name.as_str();
-            let record = self.site.store.record::<BuildRecord>(Kind::Timing, name)?;
-            let known = record.map(|record| Duration::from_millis(record.build_ms));
-            estimates.insert(*at, known.unwrap_or_else(|| guess(&self.keys.tarballs[*at])));
+            estimates.insert(*at, estimate(&(&self.keys.tarballs[*at]).into(), self.site.store)?);
         }
         let dependencies = needed.iter().map(|at| (*at, self.keys.graph.nodes[*at].direct.clone())).collect();
         Ok(Schedule::new(dependencies, |at| estimates[&at]))
@@ -340,9 +347,14 @@ impl State {
     }
 }
 
-/// How long a package that was never built here may take, by its tarball's size. Only the
-/// order of builds depends on it.
-fn guess(tarball: &SourceTarball) -> Duration {
-    let per_megabyte = if tarball.description.needs_compilation { 20_000 } else { 1_000 };
-    Duration::from_millis(1_500 + tarball.n_bytes * per_megabyte / 1_000_000)
+/// How long a package may take: as long as the last time, or what its tarball's size lets
+/// guess. Only the order of builds and their places depend on it.
+fn estimate(source: &Source, store: &Store) -> Result<Duration, StoreError> {
+    let record = store.record::<BuildRecord>(Kind::Timing, source.id.name.as_str())?;
+    Ok(record.map_or_else(|| guess(source), |record| Duration::from_millis(record.build_ms)))
+}
+
+fn guess(source: &Source) -> Duration {
+    let per_megabyte = if source.needs_compilation { 20_000 } else { 1_000 };
+    Duration::from_millis(1_500 + source.n_bytes * per_megabyte / 1_000_000)
 }

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::error::{Failure, Reason};
 use super::farmed::OnFarm;
+use super::tokens::Token;
 use super::workshop::{Ground, Here, Workshop};
 use super::{
-    Again, BuildError, BuiltPackage, Origin, Site, diagnosis, elsewhere, look_up, precompile, recipe,
+    Again, BuildError, BuiltPackage, Instead, Origin, Site, diagnosis, elsewhere, estimate, look_up,
+    precompile, recipe,
 };
 use crate::engine::{Bind, Engine, EngineError, First, Limits, Network, Sandbox};
 use crate::fetch::{self, SourceTarball};
@@ -150,17 +152,25 @@ impl Job<'_> {
         }
     }
 
-    /// Has it installed where builds happen, or, if that comes to nothing, in its stead here.
+    /// Has it installed where builds happen; in its stead here where it is light, and there is
+    /// a core for it, or where that comes to nothing.
     fn install(&self, purpose: Purpose) -> Result<Result<Installed, Reason>, BuildError> {
-        let log_path = self.site.store.log_path(self.key);
+        let store = self.site.store;
+        let log_path = store.log_path(self.key);
         let log = fs::create(&log_path)?;
+        if let Some((here, Instead { light, .. })) = &self.workshop.instead
+            && estimate(&self.source, store)? < *light
+            && let Some(token) = here.tokens.at_once()
+        {
+            return self.install_with(token, here, &log);
+        }
         let installed = match &self.workshop.ground {
             Ground::Here(here) => return self.install_here(here, &log),
             Ground::Farm(farm, ground) => self.on_farm((*farm, ground), purpose, &log),
             Ground::Jobs(scheduler) => self.by_scheduler(scheduler, purpose),
         };
         match (installed, &self.workshop.instead) {
-            (Err(error), Some(here)) if error.is_of_others() => {
+            (Err(error), Some((here, Instead { lost: true, .. }))) if error.is_of_others() => {
                 let id = &self.source.id;
                 let text = format!("{id} is built on this machine: {}", causes::in_one_line(&error));
                 self.site.report.report(&Event::Warning { text: &text });
@@ -177,9 +187,17 @@ impl Job<'_> {
         here: &Here<'_>,
         log: &std::fs::File,
     ) -> Result<Result<Installed, Reason>, BuildError> {
-        let Site { store, report, interrupt, .. } = self.site;
-        let token = here.tokens.acquire(interrupt).map_err(BuildError::Tokens)?;
-        let _token = token.ok_or(BuildError::Interrupted)?;
+        let token = here.tokens.acquire(self.site.interrupt).map_err(BuildError::Tokens)?;
+        self.install_with(token.ok_or(BuildError::Interrupted)?, here, log)
+    }
+
+    fn install_with(
+        &self,
+        _token: Token<'_>,
+        here: &Here<'_>,
+        log: &std::fs::File,
+    ) -> Result<Result<Installed, Reason>, BuildError> {
+        let Site { store, report, .. } = self.site;
         report.report(&Event::Building { package: &self.source.id });
         let started = Instant::now();
         let mut tree = self.attempt(here, log, true)?;

@@ -60,6 +60,11 @@ impl Tokens {
         }
     }
 
+    /// A token, if there is one at this moment.
+    pub(super) fn at_once(&self) -> Option<Token<'_>> {
+        matches!((&self.pipe).read(&mut [0]), Ok(1)).then_some(Token(self))
+    }
+
     /// Puts back what builds that were killed took with them; only while none runs.
     pub(super) fn refill(&self) -> io::Result<()> {
         while (&self.pipe).read(&mut [0; 64]).is_ok_and(|n| n > 0) {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::tokens::Tokens;
-use super::{BuildError, FarmSite, Scheduler, Site, Venue, recipe};
+use super::{BuildError, FarmSite, Instead, Scheduler, Site, Venue, recipe};
 use crate::engine::{Engine, Root};
 use crate::model::TreeDigest;
 use crate::sys::fs;
@@ -15,8 +15,8 @@ use crate::sys::fs;
 #[derive(Clone)]
 pub(super) struct Workshop<'a> {
     pub(super) ground: Ground<'a>,
-    /// Where a package goes that another machine did not build.
-    pub(super) instead: Option<Here<'a>>,
+    /// Where packages go that are not built by other machines, and which these are.
+    pub(super) instead: Option<(Here<'a>, Instead<'a>)>,
     /// A folder with the recipe's files.
     pub(super) recipe: PathBuf,
     tokens: Arc<Tokens>,
@@ -75,7 +75,8 @@ impl<'a> Workshop<'a> {
             }
             Venue::Jobs(scheduler) => Ground::Jobs(scheduler),
         };
-        let instead = site.instead.map(here).transpose()?;
+        let instead = site.instead.map(|instead| Ok::<_, BuildError>((here(instead.engine)?, instead)));
+        let instead = instead.transpose()?;
         Ok(Self { ground, instead, recipe, tokens, _folder: folder.into() })
     }
 

@@ -59,7 +59,7 @@ impl RemoteFlags {
     ) -> Result<Services, Error> {
         let services = self.join(services, global)?;
         let (Config { farm, cache, .. }, _) = read_config()?;
-        let falls_back = farm.fallback;
+        let (falls_back, light) = (farm.fallback, farm.light);
         let builders = match request.engine {
             Choice::Farm if !services.offline => {
                 Some(self.farm((&farm, &cache), &services.interrupt, global)?)
@@ -67,7 +67,7 @@ impl RemoteFlags {
             Choice::Scheduler => Some(Builders::Scheduler(scheduler(farm)?)),
             Choice::Farm | Choice::Auto | Choice::Docker | Choice::Podman | Choice::Bwrap => None,
         };
-        Ok(Services { builders, falls_back, ..services })
+        Ok(Services { builders, falls_back, light, ..services })
     }
 
     fn farm(

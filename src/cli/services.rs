@@ -76,7 +76,7 @@ impl Global {
         let http = Http::new(options, interrupt.clone()).map_err(|error| Error::Fetch(vec![error]))?;
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-        let (remote, builders, falls_back, offline) = (None, None, false, self.offline);
+        let (remote, builders, falls_back, light) = (None, None, false, Duration::ZERO);
         Ok(Services {
             store,
             http,
@@ -85,7 +85,8 @@ impl Global {
             remote,
             builders,
             falls_back,
-            offline,
+            light,
+            offline: self.offline,
             home,
             search_path,
         })

@@ -35,6 +35,7 @@ pub(super) struct RawFarm {
     submit: Option<String>,
     seconds: Option<u64>,
     fallback: bool,
+    light: u64,
 }
 
 /// `[farm]`: what `engine = "reapi"` and `engine = "command"` build on.
@@ -52,6 +53,8 @@ pub struct FarmConfig {
     pub patience: Duration,
     /// Whether this machine builds what the others do not.
     pub fallback: bool,
+    /// What takes less is built by this machine while it has nothing else to build.
+    pub light: Duration,
 }
 
 impl RawFarm {
@@ -61,8 +64,8 @@ impl RawFarm {
         if !(1..=30 * DAY).contains(&seconds) {
             return Err(value("farm.seconds", &seconds.to_string(), "between 1 and 2592000"));
         }
-        let Self { address, base, properties, submit, seconds: _, fallback } = self;
-        let patience = Duration::from_secs(seconds);
-        Ok(FarmConfig { address, base, properties, submit, patience, fallback })
+        let Self { address, base, properties, submit, seconds: _, fallback, light } = self;
+        let (patience, light) = (Duration::from_secs(seconds), Duration::from_secs(light));
+        Ok(FarmConfig { address, base, properties, submit, patience, fallback, light })
     }
 }

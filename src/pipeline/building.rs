@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::run::Run;
 use super::{Builders, BuiltFunction, Prepared, Services};
 use crate::base::Base;
-use crate::build::{self, BuildError, BuiltPackage, FarmSite, Site, Venue};
-use crate::engine::Engine;
+use crate::build::{self, BuildError, BuiltPackage, FarmSite, Instead, Site, Venue};
 use crate::error::Error;
 use crate::fetch::SourceTarball;
 use crate::resolve::Graph;
@@ -21,10 +20,14 @@ impl Run<'_> {
         }
     }
 
-    /// What builds here in their stead, if that is wanted.
-    pub(super) fn instead(&self) -> Result<Option<&Engine>, Error> {
-        let Services { builders, falls_back, .. } = self.services;
-        if builders.is_some() && *falls_back { self.engine().map(Some) } else { Ok(None) }
+    /// What this machine builds in their stead, if anything.
+    pub(super) fn instead(&self) -> Result<Option<Instead<'_>>, Error> {
+        let Services { builders, falls_back, light, .. } = self.services;
+        let is_wanted = *falls_back || !light.is_zero();
+        if builders.is_none() || !is_wanted {
+            return Ok(None);
+        }
+        Ok(Some(Instead { engine: self.engine()?, lost: *falls_back, light: *light }))
     }
 
     /// A package that fails does not stop those of other functions; all are told at once.

@@ -66,6 +66,8 @@ pub struct Services {
     pub builders: Option<Builders>,
     /// Whether this machine builds what they do not.
     pub falls_back: bool,
+    /// What takes less is built by this machine all the same, while it has cores for it.
+    pub light: Duration,
     /// Whether the network may not be used.
     pub offline: bool,
     /// Where `~` leads to.

@@ -50,6 +50,7 @@ mod invoke;
 mod kubernetes;
 mod listening;
 mod lockfiles;
+mod mixing;
 mod places;
 mod processes;
 mod properties;
