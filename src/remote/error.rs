@@ -97,9 +97,11 @@ impl RemoteError {
         matches!(self, Self::Refused { status, .. } if status == "not found" || status == "unimplemented")
     }
 
-    /// Whether the server lacks what it was given before.
+    /// Whether the server lacks what it was given before: the protocol has the one word for
+    /// that, and buildbox the other.
     pub(super) fn is_of_lost_blobs(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if status == "failed precondition")
+        let words = ["failed precondition", "not found"];
+        matches!(self, Self::Refused { status, .. } if words.contains(&status.as_str()))
     }
 
     /// What the user can do next.

@@ -126,6 +126,29 @@ fn a_connection_that_breaks_is_listened_to_again() {
     assert_eq!(counts(&built), [1, 0, 0]);
 }
 
+/// It has forgotten the job that it was at, and all that it was sent.
+#[test]
+fn a_farm_that_is_started_anew_is_given_its_job_and_all_inputs_again() {
+    let (Some((first, _)), Some((second, _))) = (farm(), farm()) else { return };
+    let proxy = Faulty::start(first.address).unwrap();
+    let place = Place::at("none".to_owned()).with("LAYR_FARM", format!("grpc://{}", proxy.address));
+    let slow = SourcePackage::new("slow1", &["two2"]).file("configure", "#!/bin/sh\nexec sleep 5.3\n");
+    let (here, there) = (machine(), machine());
+    for world in [&here, &there] {
+        world.publish(&slow);
+        world.lock(&["two2", "slow1"]);
+    }
+    assert_eq!(counts(&here.build(&["--json"]).unwrap()), [2, 0, 0]);
+    let mut command = command(&there, &place, "");
+    let run = std::thread::spawn(move || ran(&mut command));
+    wait_until("the job runs", || is_sleeping("5.3"));
+    proxy.lead_to(second.address);
+    drop(first);
+    let built = run.join().unwrap();
+    assert_eq!(counts(&built), [2, 0, 0], "{}", built.stderr);
+    assert_eq!(zips(&here.path("project/dist")), zips(&there.path("project/dist")));
+}
+
 #[test]
 fn a_job_that_takes_too_long_fails_and_says_so() {
     let Some((_farm, place)) = farm() else { return };

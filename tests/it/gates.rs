@@ -8,8 +8,9 @@ use std::process::Command;
 use xtask::caches::{Behind, Cache, Certificates, Gate};
 
 use crate::cloud::Cloud;
+use crate::farming::{self, farm};
 use crate::sharing::{Place, WRITE, buildbox, counts, layr, machine, s3};
-use crate::world::{SourcePackage, World, noise, zips};
+use crate::world::{SourcePackage, World, noise, ran, zips};
 
 /// A company's authority, and what it has signed: a server's certificate and a client's.
 struct Company {
@@ -124,6 +125,30 @@ fn only_who_is_known_is_let_in_by_reapi() {
     let (company, cache) = (Company::new(), Cache::reapi(&programs).unwrap());
     let server = Cache::behind(&company.gate(), Behind::Reapi(cache.address)).unwrap().unwrap();
     only_who_is_known_is_let_in(&format!("grpcs://localhost:{}", server.address.port()), &company);
+}
+
+#[test]
+fn a_farm_builds_for_whom_it_knows_and_for_nobody_else() {
+    let Some((farm, _)) = farm().filter(|_| !is_nginx_lacking()) else { return };
+    let company = Company::new();
+    let server = Cache::behind(&company.gate(), Behind::Reapi(farm.address)).unwrap().unwrap();
+    let url = format!("grpcs://localhost:{}", server.address.port());
+    let build = |world: &World, token: &str, config: &str| {
+        let place = Place::at("none".to_owned()).with("LAYR_FARM", &url);
+        let place = place.with("LAYR_REMOTE_CACHE_TOKEN", token);
+        let place = place.with("LAYR_REMOTE_CACHE_HEADERS", "X-Team: blue");
+        ran(&mut farming::command(world, &place, config))
+    };
+    let (here, there) = (machine(), machine());
+    assert_eq!(counts(&here.build(&["--json"]).unwrap()), [3, 0, 0]);
+    let known = company.config("client");
+    let refused = build(&there, "secret-0", &known);
+    refused.failed(25, &["the farm does not build", &url, "LAYR_REMOTE_CACHE_TOKEN"]);
+    assert!(!refused.stderr.contains("secret-0"), "{}", refused.stderr);
+    build(&there, "secret-1", &company.config("stranger")).failed(25, &["the farm does not build", &url]);
+    build(&there, "secret-1", "").failed(25, &["the farm does not build", &url, "certificate"]);
+    assert_eq!(counts(&build(&there, "secret-1", &known)), [3, 0, 0]);
+    assert_eq!(zips(&here.path("project/dist")), zips(&there.path("project/dist")));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub struct Faulty {
 
 #[derive(Debug)]
 struct Shared {
-    behind: SocketAddr,
+    behind: Mutex<SocketAddr>,
     trouble: Mutex<(Way, Trouble)>,
     n_bytes: AtomicU64,
     n_connections: AtomicU64,
@@ -61,7 +61,7 @@ impl Faulty {
     pub fn start(behind: SocketAddr) -> io::Result<Self> {
         let place = Place::hold(0)?;
         let shared = Arc::new(Shared {
-            behind,
+            behind: Mutex::new(behind),
             trouble: Mutex::new((Way::FromServer, Trouble::None)),
             n_bytes: AtomicU64::new(0),
             n_connections: AtomicU64::new(0),
@@ -83,6 +83,12 @@ impl Faulty {
     /// anew.
     pub fn set(&self, trouble: Trouble) {
         self.set_on(Way::FromServer, trouble);
+    }
+
+    /// It leads to another server from here on, as if the first had been started anew.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.shared.behind.lock().unwrap_or_else(PoisonError::into_inner) = server;
+        self.cut();
     }
 
     /// Ends all connections that there are; new ones are as before.
@@ -121,7 +127,8 @@ fn serve(client: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
         Trouble::Status(status) => return answer(client, status),
         Trouble::None | Trouble::CutAt(_) | Trouble::SilentAt(_) | Trouble::FlippedAt(_) => {}
     }
-    let server = TcpStream::connect(shared.behind)?;
+    let behind = *shared.behind.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = TcpStream::connect(behind)?;
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let for_upstream = Arc::clone(shared);
     let upstream = thread::spawn(move || {
