@@ -47,6 +47,17 @@ impl Count {
     fn one_less(&self) {
         self.0.send_modify(|[there, ..]| *there -= 1);
     }
+
+    /// Waits until so many have been there at once, for a minute at most.
+    async fn reach(&self, n: usize) {
+        let mut count = self.0.subscribe();
+        let reached = count.wait_for(|[_, most, _]| *most >= n);
+        _ = tokio::time::timeout(Duration::from_mins(1), reached).await;
+    }
+
+    fn now(&self) -> [usize; 3] {
+        *self.0.borrow()
+    }
 }
 
 /// A queue that nothing leaves until it is full.
@@ -54,12 +65,9 @@ impl Count {
 struct Queue(Count);
 
 impl Queue {
-    /// Waits until it is full, or has not been filled within a minute, or there are no more to
-    /// come.
+    /// How a job ends.
     async fn leave(self, action: reapi::Digest) -> Result<Operation, Status> {
-        let mut count = self.0.0.subscribe();
-        let full = count.wait_for(|[_, most, _]| *most >= MOST_AT_ONCE);
-        _ = tokio::time::timeout(Duration::from_mins(1), full).await;
+        self.0.reach(MOST_AT_ONCE).await;
         // Long enough for one more to come, were there room for it.
         tokio::time::sleep(Duration::from_millis(500)).await;
         self.0.one_less();
@@ -156,8 +164,8 @@ fn two_hundred_jobs_wait_at_a_farm_at_once_and_all_others_after_them() {
     }
     world.lock(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let failed = build(&world, &place);
-    assert_eq!(*queue.0.0.borrow(), [0, MOST_AT_ONCE, N_PACKAGES]);
-    let [_, most_at_once, all] = *sent.0.borrow();
+    assert_eq!(queue.0.now(), [0, MOST_AT_ONCE, N_PACKAGES]);
+    let [_, most_at_once, all] = sent.now();
     assert!(all >= N_PACKAGES, "each has files of its own");
     assert!(most_at_once <= 4, "so many were sent at once that each was slow: {most_at_once}");
     for name in [&names[0], &names[N_PACKAGES - 1]] {
