@@ -13,7 +13,7 @@ use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
 use prost::Message;
 
 use super::claim::blob;
-use super::grpc::{self, Grpc, Order, Patience};
+use super::grpc::{self, Grpc, MOST_LOG_BYTES, Order, Patience};
 use super::server::Network;
 use super::shared::{MOST_MESSAGE_BYTES, MOST_TREE_BYTES};
 use super::{Address, Remote, RemoteError, Settings};
@@ -73,9 +73,6 @@ pub enum Said {
     /// More than a log may have: so many bytes.
     TooMuch(u64),
 }
-
-/// Of a log.
-const MOST_LOG_BYTES: u64 = 64 << 20;
 
 impl Farm {
     /// `platform` are the properties by which the server chooses a worker, `patience` is for

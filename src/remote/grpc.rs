@@ -23,6 +23,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
+pub(super) use along::MOST_LOG_BYTES;
 pub(super) use execution::{Order, Patience, execute};
 
 use self::lines::Lines;

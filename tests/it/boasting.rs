@@ -1,70 +1,33 @@
 //! A farm that says its results are larger than any can be: buildbox's, behind a server that
 //! says so in its stead.
 
-use std::sync::Arc;
-
 use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
 use prost::Message;
-use reapi::execution_client::ExecutionClient;
-use reapi::execution_server::{Execution, ExecutionServer};
-use tokio_stream::StreamExt;
-use tonic::transport::{Channel, Server};
-use tonic::{Request, Response, Status};
+use reapi::execution_server::ExecutionServer;
+use tonic::transport::Server;
 
 use crate::farming::{build, farm};
-use crate::fronts::{self, Answers, BYTE_STREAM, CAPABILITIES, CAS, OPERATIONS, Through};
+use crate::fronts::{self, BYTE_STREAM, CAPABILITIES, CAS, OPERATIONS, Retold, Through};
 use crate::sharing::{Place, counts, machine};
 use crate::world::{Ran, World};
 
 const PETABYTE: i64 = 1 << 50;
 
-/// What is made of a result.
-type Boast = Arc<dyn Fn(&mut reapi::ActionResult) + Send + Sync>;
-
-#[derive(Clone)]
-struct Boasting {
-    farm: Channel,
-    boast: Boast,
-}
-
-#[tonic::async_trait]
-impl Execution for Boasting {
-    type ExecuteStream = Answers<Operation>;
-    type WaitExecutionStream = Answers<Operation>;
-
-    async fn execute(
-        &self,
-        request: Request<reapi::ExecuteRequest>,
-    ) -> Result<Response<Self::ExecuteStream>, Status> {
-        let answer = ExecutionClient::new(self.farm.clone()).execute(request.into_inner()).await?;
-        let boast = self.boast.clone();
-        Ok(Response::new(Box::pin(answer.into_inner().map(move |operation| {
-            let mut operation = operation?;
-            if let Some(operation::Result::Response(any)) = &mut operation.result {
-                let mut answer = reapi::ExecuteResponse::decode(&*any.value).unwrap();
-                boast(answer.result.as_mut().unwrap());
-                any.value = answer.encode_to_vec();
-            }
-            Ok(operation)
-        }))))
-    }
-
-    async fn wait_execution(
-        &self,
-        _: Request<reapi::WaitExecutionRequest>,
-    ) -> Result<Response<Self::WaitExecutionStream>, Status> {
-        Err(Status::unimplemented("no connection breaks here"))
-    }
-}
-
 /// A build by such a farm.
 fn told(world: &World, boast: impl Fn(&mut reapi::ActionResult) + Send + Sync + 'static) -> Option<Ran> {
     let (farm, _) = farm()?;
     world.lock(&["two2"]);
+    let retell = move |operation: &mut Operation| {
+        if let Some(operation::Result::Response(any)) = &mut operation.result {
+            let mut answer = reapi::ExecuteResponse::decode(&*any.value).unwrap();
+            boast(answer.result.as_mut().unwrap());
+            any.value = answer.encode_to_vec();
+        }
+    };
     let front = fronts::Front::before(farm.address, |farm| {
         Server::builder()
-            .add_service(ExecutionServer::new(Boasting { farm: farm.clone(), boast: Arc::new(boast) }))
+            .add_service(ExecutionServer::new(Retold::new(farm.clone(), retell)))
             .add_service(Through::<BYTE_STREAM>(farm.clone()))
             .add_service(Through::<CAS>(farm.clone()))
             .add_service(Through::<CAPABILITIES>(farm.clone()))

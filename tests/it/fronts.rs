@@ -4,15 +4,20 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio_stream::Stream;
-use tonic::Status;
+use bazel_remote_apis::build::bazel::remote::execution::v2 as reapi;
+use bazel_remote_apis::google::longrunning::Operation;
+use reapi::execution_client::ExecutionClient;
+use reapi::execution_server::Execution;
+use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 use tonic::transport::server::{Router, TcpIncoming};
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
 
 /// What a service streams.
 pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -79,5 +84,50 @@ impl<const N: usize> Service<http::Request<Body>> for Through<N> {
             };
             Ok(answer.unwrap_or_else(|error| Status::unavailable(error.to_string()).into_http()))
         })
+    }
+}
+
+/// Runs jobs behind, and tells of them in words of its own.
+#[derive(Clone)]
+pub(crate) struct Retold {
+    farm: Channel,
+    retell: Arc<dyn Fn(&mut Operation) + Send + Sync>,
+}
+
+impl Retold {
+    pub(crate) fn new(farm: Channel, retell: impl Fn(&mut Operation) + Send + Sync + 'static) -> Self {
+        Self { farm, retell: Arc::new(retell) }
+    }
+
+    fn stream(
+        &self,
+        answer: Response<tonic::Streaming<Operation>>,
+    ) -> Result<Response<Answers<Operation>>, Status> {
+        let retell = Arc::clone(&self.retell);
+        Ok(Response::new(Box::pin(answer.into_inner().map(move |operation| {
+            let mut operation = operation?;
+            retell(&mut operation);
+            Ok(operation)
+        }))))
+    }
+}
+
+#[tonic::async_trait]
+impl Execution for Retold {
+    type ExecuteStream = Answers<Operation>;
+    type WaitExecutionStream = Answers<Operation>;
+
+    async fn execute(
+        &self,
+        request: Request<reapi::ExecuteRequest>,
+    ) -> Result<Response<Self::ExecuteStream>, Status> {
+        self.stream(ExecutionClient::new(self.farm.clone()).execute(request.into_inner()).await?)
+    }
+
+    async fn wait_execution(
+        &self,
+        request: Request<reapi::WaitExecutionRequest>,
+    ) -> Result<Response<Self::WaitExecutionStream>, Status> {
+        self.stream(ExecutionClient::new(self.farm.clone()).wait_execution(request.into_inner()).await?)
     }
 }

@@ -13,14 +13,13 @@ use bazel_remote_apis::google::bytestream::{
 };
 use bazel_remote_apis::google::longrunning::Operation;
 use prost::Message;
-use reapi::execution_client::ExecutionClient;
-use reapi::execution_server::{Execution, ExecutionServer};
+use reapi::execution_server::ExecutionServer;
 use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::farming::{begun, farm, kill};
-use crate::fronts::{self, Answers, CAPABILITIES, CAS, OPERATIONS, Through};
+use crate::fronts::{self, Answers, CAPABILITIES, CAS, OPERATIONS, Retold, Through};
 use crate::processes::{sleeping, wait_until};
 use crate::sharing::Place;
 use crate::world::World;
@@ -43,36 +42,12 @@ struct Front {
     said: Arc<Mutex<Said>>,
 }
 
-#[tonic::async_trait]
-impl Execution for Front {
-    type ExecuteStream = Answers<Operation>;
-    type WaitExecutionStream = Answers<Operation>;
-
-    async fn execute(
-        &self,
-        request: Request<reapi::ExecuteRequest>,
-    ) -> Result<Response<Self::ExecuteStream>, Status> {
-        let answer = ExecutionClient::new(self.farm.clone()).execute(request.into_inner()).await?;
-        Ok(Response::new(Box::pin(answer.into_inner().map(with_streams))))
-    }
-
-    async fn wait_execution(
-        &self,
-        request: Request<reapi::WaitExecutionRequest>,
-    ) -> Result<Response<Self::WaitExecutionStream>, Status> {
-        let answer = ExecutionClient::new(self.farm.clone()).wait_execution(request.into_inner()).await?;
-        Ok(Response::new(Box::pin(answer.into_inner().map(with_streams))))
-    }
-}
-
-fn with_streams(operation: Result<Operation, Status>) -> Result<Operation, Status> {
-    let mut operation = operation?;
+fn with_streams(operation: &mut Operation) {
     let any = operation.metadata.get_or_insert_default();
     let metadata = reapi::ExecuteOperationMetadata::decode(&*any.value).unwrap();
     let (stdout_stream_name, stderr_stream_name) = (OUT.to_owned(), ERR.to_owned());
     let with_names = reapi::ExecuteOperationMetadata { stdout_stream_name, stderr_stream_name, ..metadata };
     any.value = with_names.encode_to_vec();
-    Ok(operation)
 }
 
 #[tonic::async_trait]
@@ -129,7 +104,7 @@ impl Heard {
         let front = fronts::Front::before(farm, |farm| {
             let own = Front { farm: farm.clone(), said: said.clone() };
             Server::builder()
-                .add_service(ExecutionServer::new(own.clone()))
+                .add_service(ExecutionServer::new(Retold::new(farm.clone(), with_streams)))
                 .add_service(ByteStreamServer::new(own))
                 .add_service(Through::<CAS>(farm.clone()))
                 .add_service(Through::<CAPABILITIES>(farm.clone()))

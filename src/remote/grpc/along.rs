@@ -18,8 +18,8 @@ use super::{Grpc, Service};
 
 /// Of one job: two, and two more for each worker that is lost.
 const MOST_STREAMS: usize = 20;
-/// Of one stream.
-const MOST_BYTES: u64 = 64 << 20;
+/// Of a log.
+pub(in crate::remote) const MOST_LOG_BYTES: u64 = 64 << 20;
 /// How often a stream is asked for, one time after the other, without a word.
 const MOST_IN_VAIN: u32 = 30;
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(1);
@@ -76,7 +76,7 @@ async fn read(mut client: ByteStreamClient<Service>, name: String, mut log: File
                     Ok(Some(chunk)) if chunk.data.is_empty() => break,
                     Ok(Some(chunk)) => {
                         at += chunk.data.len() as u64;
-                        if at > MOST_BYTES || log.write_all(&chunk.data).is_err() {
+                        if at > MOST_LOG_BYTES || log.write_all(&chunk.data).is_err() {
                             return;
                         }
                         n_in_vain = 0;
