@@ -93,7 +93,9 @@ impl Namer {
         tarball: Sha256Digest,
         store: &Store,
     ) -> Result<(Sha256Digest, BTreeMap<String, String>), StoreError> {
-        let message = store.put_bytes(&IncomingTree::message_of(&self.entries)?)?;
+        let mut parcel = Parcel::over(store);
+        let tree = parcel.put_tree(&self.entries)?;
+        let message = store.put_bytes(&parcel.tree_message(tree)?)?;
         let record = SourceTreeRecord { sha256: message.to_hex(), headers: self.headers };
         store.put_record(Kind::SourceTree, &tarball.to_hex(), &record)?;
         Ok((message, record.headers))

@@ -2,13 +2,14 @@
 //! all `Directory` messages below it. What comes from elsewhere is checked as a whole
 //! before any of it is kept.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
 use super::shelf::Shelf;
 use super::tree::{Digest, Directory, Tree, link_stays_inside};
-use super::{Entry, Kind, Store, StoreError, folders};
+use super::{Kind, Store, StoreError};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::sys::fs;
 use crate::sys::hash::sha256;
@@ -57,14 +58,7 @@ const MOST_DEEP: usize = 100;
 impl Store {
     /// A tree's root and folders as one message.
     pub fn tree_message(&self, tree: TreeDigest) -> Result<Vec<u8>, StoreError> {
-        let mut children = BTreeMap::new();
-        for digest in self.directories(tree.0)? {
-            if let std::collections::btree_map::Entry::Vacant(place) = children.entry(digest) {
-                place.insert(self.directory(digest)?);
-            }
-        }
-        let root = Some(self.directory(tree.0)?);
-        Ok(Tree { root, children: children.into_values().collect() }.encode_to_vec())
+        tree_message(&self, tree)
     }
 
     /// All blobs of a tree that is here, its folders among them, each once.
@@ -101,6 +95,21 @@ impl Store {
     }
 }
 
+pub(super) fn tree_message(shelf: &impl Shelf, tree: TreeDigest) -> Result<Vec<u8>, StoreError> {
+    let root = shelf.folder(tree.0)?;
+    let (mut children, mut left) = (BTreeMap::new(), vec![root.clone()]);
+    while let Some(folder) = left.pop() {
+        for node in &folder.directories {
+            let not_canonical = || StoreError::NotCanonical { digest: tree.0 };
+            let (digest, _) = Digest::parts(node.digest.as_ref()).ok_or_else(not_canonical)?;
+            if let Entry::Vacant(place) = children.entry(digest) {
+                left.push(place.insert(shelf.folder(digest)?).clone());
+            }
+        }
+    }
+    Ok(Tree { root: Some(root), children: children.into_values().collect() }.encode_to_vec())
+}
+
 pub(super) fn closure_beyond(
     shelf: &impl Shelf,
     tree: TreeDigest,
@@ -127,37 +136,7 @@ pub(super) fn closure_beyond(
     Ok(found.into_iter().collect())
 }
 
-/// Folders of a tree that is in no store.
-#[derive(Default)]
-struct InMemory(BTreeMap<Sha256Digest, Directory>);
-
-impl Shelf for InMemory {
-    fn folder(&self, digest: Sha256Digest) -> Result<Directory, StoreError> {
-        self.0.get(&digest).cloned().ok_or(StoreError::Missing { digest })
-    }
-
-    fn folder_size(&self, digest: Sha256Digest) -> Result<u64, StoreError> {
-        Ok(self.folder(digest)?.encoded_len() as u64)
-    }
-
-    fn put_folder(&mut self, mut folder: Directory) -> Result<(Sha256Digest, u64), StoreError> {
-        folder.sort();
-        let message = folder.encode_to_vec();
-        let digest = sha256(&message);
-        self.0.insert(digest, folder);
-        Ok((digest, message.len() as u64))
-    }
-}
-
 impl IncomingTree {
-    /// The message of a tree of which a list is all that there is.
-    pub fn message_of(entries: &[Entry]) -> Result<Vec<u8>, StoreError> {
-        let mut folders = InMemory::default();
-        let root = folders::put_tree(&mut folders, entries)?;
-        let root = folders.0.remove(&root.0);
-        Ok(Tree { root, children: folders.0.into_values().collect() }.encode_to_vec())
-    }
-
     /// Reads a message that is to be the tree `root`, or whichever it is.
     ///
     /// # Errors

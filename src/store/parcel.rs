@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::shelf::Shelf;
 use super::tree::{self, Directory};
-use super::{Blob, IncomingTree, Mount, Store, StoreError, exchange, folders, overlay};
+use super::{Blob, Entry, IncomingTree, Mount, Store, StoreError, exchange, folders, overlay};
 use crate::model::{Sha256Digest, TreeDigest};
 use crate::sys::hash::sha256;
 
@@ -81,6 +81,16 @@ impl<'a> Parcel<'a> {
         let n_bytes = self.n_bytes - at;
         self.places.insert(digest, (at, n_bytes));
         Blob { digest, n_bytes }
+    }
+
+    /// [`Store::put_tree`] of this.
+    pub fn put_tree(&mut self, entries: &[Entry]) -> Result<TreeDigest, StoreError> {
+        folders::put_tree(self, entries)
+    }
+
+    /// [`Store::tree_message`] of this.
+    pub fn tree_message(&self, tree: TreeDigest) -> Result<Vec<u8>, StoreError> {
+        exchange::tree_message(self, tree)
     }
 
     /// Takes a tree's folders; its files are in `packed`.
@@ -216,7 +226,7 @@ impl Read for Slice<'_> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::super::{Entry, EntryKind};
+    use super::super::EntryKind;
     use super::*;
 
     /// Files, and how often they were unpacked.
@@ -251,9 +261,10 @@ mod tests {
             let kind = EntryKind::File { digest, n_bytes, executable: false };
             entries.push(Entry { path: format!("deep/{at}"), kind });
         }
-        let named = IncomingTree::read(&IncomingTree::message_of(&entries).unwrap(), None).unwrap();
+        let mut other = Parcel::over(&store);
+        let tree = other.put_tree(&entries).unwrap();
+        let named = IncomingTree::read(&other.tree_message(tree).unwrap(), Some(tree)).unwrap();
         parcel.add_tree(&named, Texts(&texts, &n_unpacked));
-        let tree = named.root;
         assert!(!store.has_blob(tree.0), "it is in the parcel alone");
         assert_eq!(parcel.names_in(tree, "deep").unwrap(), ["0", "1", "2"]);
         assert_eq!(parcel.names_in(tree, "deep/0").unwrap(), Vec::<String>::new());

@@ -99,16 +99,13 @@ impl Retold {
         Self { farm, retell: Arc::new(retell) }
     }
 
-    fn stream(
-        &self,
-        answer: Response<tonic::Streaming<Operation>>,
-    ) -> Result<Response<Answers<Operation>>, Status> {
+    fn stream(&self, answer: Response<tonic::Streaming<Operation>>) -> Response<Answers<Operation>> {
         let retell = Arc::clone(&self.retell);
-        Ok(Response::new(Box::pin(answer.into_inner().map(move |operation| {
+        Response::new(Box::pin(answer.into_inner().map(move |operation| {
             let mut operation = operation?;
             retell(&mut operation);
             Ok(operation)
-        }))))
+        })))
     }
 }
 
@@ -121,13 +118,13 @@ impl Execution for Retold {
         &self,
         request: Request<reapi::ExecuteRequest>,
     ) -> Result<Response<Self::ExecuteStream>, Status> {
-        self.stream(ExecutionClient::new(self.farm.clone()).execute(request.into_inner()).await?)
+        Ok(self.stream(ExecutionClient::new(self.farm.clone()).execute(request.into_inner()).await?))
     }
 
     async fn wait_execution(
         &self,
         request: Request<reapi::WaitExecutionRequest>,
     ) -> Result<Response<Self::WaitExecutionStream>, Status> {
-        self.stream(ExecutionClient::new(self.farm.clone()).wait_execution(request.into_inner()).await?)
+        Ok(self.stream(ExecutionClient::new(self.farm.clone()).wait_execution(request.into_inner()).await?))
     }
 }
